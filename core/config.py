@@ -1,0 +1,163 @@
+"""Typed, frozen configuration, read once from the environment. A process that is not safe to start does not start."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from flask import current_app
+
+LANGUAGES = {"en": "English", "be": "Беларуская", "pl": "Polski"}
+"""Languages of the user interface, by BCP-47 tag, each under its own name."""
+
+
+class Role(StrEnum):
+    """Which process this is. Each has its own database role and its own secrets."""
+
+    PUBLIC = "public"
+    CONSOLE = "console"
+    WORKER = "worker"
+    OWNER = "owner"
+
+
+class ConfigError(Exception):
+    """The process may not start; the text says in one sentence a line what to set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What one process knows.
+
+    `secrets_dir` is a folder of 0600 files that only this role's Unix user can read: `session.key` for the console;
+    `mailbox.key`, `token.key`, `smtp_url` and `sealing/<key id>.key` for the worker; none for the public web.
+    `root_public_key` is the raw 32-byte Ed25519 key that signs the list of sealing keys.
+    `mail_per_minute` is the sending rate of all mailers together.
+    """
+
+    role: Role
+    database_url: str
+    redis_url: str
+    public_url: str
+    root_public_key: bytes
+    secrets_dir: Path | None = None
+    trusted_hosts: tuple[str, ...] = ()
+    proxy_hops: int = 0
+    secure_cookies: bool = True
+    contact_address: str = ""
+    mail_from: str = ""
+    mail_per_minute: int = 600
+    bundle_dir: Path | None = None
+    dev_mail_dir: Path | None = None
+
+    def secret(self, name: str) -> bytes:
+        """Content of one secret file, without the trailing newline. Raises ConfigError when it is not there."""
+        if self.secrets_dir is None:
+            raise ConfigError(
+                f"The {self.role} process has no ZBOR_SECRETS_DIR, but needs the secret {name!r} from it."
+            )
+        try:
+            return (self.secrets_dir / name).read_bytes().strip()
+        except OSError as error:
+            raise ConfigError(f"The secret file {name!r} cannot be read: {error.strerror}.") from None
+
+
+def current_config() -> Config:
+    """The configuration of the process we are in."""
+    config: Config = current_app.extensions["zbor"]
+    return config
+
+
+WORKER_ONLY_SECRETS = ("mailbox.key", "token.key", "smtp_url", "sealing")
+
+
+def read_config(role: Role, environ: Mapping[str, str] = os.environ) -> Config:
+    """Read and check the configuration of one process. Raises ConfigError with one line for each thing that is wrong."""
+    problems: list[str] = []
+
+    def required(name: str, why: str) -> str:
+        value = environ.get(name, "")
+        if not value:
+            problems.append(f"Set {name}: {why}.")
+        return value
+
+    def whole(name: str, default: int) -> int:
+        value = environ.get(name, str(default))
+        if not value.isdecimal():
+            problems.append(f"{name} must be a whole number, not {value!r}.")
+            return default
+        return int(value)
+
+    def folder(name: str) -> Path | None:
+        return Path(environ[name]) if environ.get(name) else None
+
+    database_url = required("DATABASE_URL", f"the PostgreSQL address with the database role of the {role} process")
+    public_url = required("ZBOR_PUBLIC_URL", "the address under which signers reach the site, e.g. https://example.org")
+    root_text = required("ZBOR_ROOT_PUBLIC_KEY", "the root key's public half, base64, as `flask root-key` prints it")
+    try:
+        root_public_key = base64.b64decode(root_text, validate=True)
+    except binascii.Error:
+        root_public_key = b""
+    if root_text and len(root_public_key) != 32:
+        problems.append("ZBOR_ROOT_PUBLIC_KEY must be 32 bytes in base64.")
+    if database_url and not database_url.startswith("postgresql+psycopg://"):
+        problems.append("DATABASE_URL must start with postgresql+psycopg:// (PostgreSQL is the only database).")
+    config = Config(
+        role=role,
+        database_url=database_url,
+        redis_url=required("REDIS_URL", "the address of Redis or Valkey, which carries wake-ups")
+        if role is not Role.OWNER
+        else "",
+        public_url=public_url.rstrip("/"),
+        root_public_key=root_public_key,
+        secrets_dir=folder("ZBOR_SECRETS_DIR"),
+        trusted_hosts=tuple(host for host in environ.get("ZBOR_TRUSTED_HOSTS", "").split() if host),
+        proxy_hops=whole("ZBOR_PROXY_HOPS", 0),
+        secure_cookies=environ.get("ZBOR_INSECURE_COOKIES", "") != "1",
+        contact_address=environ.get("ZBOR_CONTACT", ""),
+        mail_from=environ.get("ZBOR_MAIL_FROM", ""),
+        mail_per_minute=whole("ZBOR_MAIL_PER_MINUTE", 600),
+        bundle_dir=folder("ZBOR_BUNDLE_DIR"),
+        dev_mail_dir=folder("ZBOR_DEV_MAIL_DIR"),
+    )
+    problems += _unsafe(config)
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return config
+
+
+def _unsafe(config: Config) -> list[str]:
+    """Sentences about settings that are readable but must not be run with."""
+    problems = []
+    is_web = config.role in (Role.PUBLIC, Role.CONSOLE)
+    if is_web and not config.trusted_hosts:
+        problems.append("Set ZBOR_TRUSTED_HOSTS: the host names this site answers to, separated by spaces.")
+    if is_web and not config.contact_address:
+        problems.append("Set ZBOR_CONTACT: the address at which signers reach the people who answer for their data.")
+    local = urlsplit(config.public_url).hostname in ("localhost", "127.0.0.1")
+    if is_web and not config.secure_cookies and not local:
+        problems.append("ZBOR_INSECURE_COOKIES is for a site on this machine only.")
+    if config.dev_mail_dir and not local:
+        problems.append("ZBOR_DEV_MAIL_DIR shows all mail to everybody: it is for a site on this machine only.")
+    if is_web and config.secrets_dir:
+        found = [name for name in WORKER_ONLY_SECRETS if (config.secrets_dir / name).exists()]
+        if found:
+            problems.append(
+                f"The {config.role} process can reach secrets of the worker ({', '.join(found)}); it must not."
+            )
+    if config.role is Role.WORKER:
+        for name, value in (
+            ("ZBOR_SECRETS_DIR", config.secrets_dir),
+            ("ZBOR_MAIL_FROM", config.mail_from),
+            ("ZBOR_BUNDLE_DIR", config.bundle_dir),
+        ):
+            if not value:
+                problems.append(f"Set {name}: the worker needs it.")
+        if config.mail_per_minute < 1:
+            problems.append("ZBOR_MAIL_PER_MINUTE must be at least 1.")
+    return problems

@@ -1,0 +1,87 @@
+"""Language of the page, and names of countries in it."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from babel import Locale
+from babel.dates import format_datetime
+from babel.numbers import format_decimal
+from flask import Flask, g, has_request_context, request, url_for
+from flask_babel import get_locale
+from markupsafe import Markup
+
+from core.config import LANGUAGES
+from core.extensions import babel
+
+_NOT_COUNTRIES = {"EU", "EZ", "UN", "XA", "XB", "ZZ", "QO", "AC", "CP", "CQ", "DG", "EA", "IC", "TA"}
+
+
+def chosen_language() -> str | None:
+    """The language asked for in the address (`?lang=pl`), None when the browser's wish decides."""
+    wish = request.args.get("lang", "") if has_request_context() else ""
+    return wish if wish in LANGUAGES else None
+
+
+def select_language() -> str:
+    """Language of this page: the address, then the browser, then English."""
+    return chosen_language() or request.accept_languages.best_match(LANGUAGES) or "en"
+
+
+def current_language() -> str:
+    """Language now in force, in a request or under `force_locale`."""
+    locale = get_locale()
+    return locale.language if locale is not None and locale.language in LANGUAGES else "en"
+
+
+@cache
+def country_choices(language: str) -> list[tuple[str, str]]:
+    """(ISO 3166-1 code, name) of every country, sorted by name as that language spells them. Names come from CLDR."""
+    names = Locale.parse(language).territories
+    countries = [
+        (code, name) for code, name in names.items() if len(code) == 2 and code.isalpha() and code not in _NOT_COUNTRIES
+    ]
+    return sorted(countries, key=lambda item: item[1].casefold())
+
+
+def country_name(code: str, language: str | None = None) -> str:
+    """Name of a country in a language, or the code itself when CLDR has none."""
+    return str(Locale.parse(language or current_language()).territories.get(code, code))
+
+
+def language_name(code: str) -> str:
+    """A language under its own name, with a capital."""
+    name = str(Locale.parse(code).get_display_name(code))
+    return name[:1].upper() + name[1:]
+
+
+def register_i18n(app: Flask) -> None:
+    """Bind Babel, keep an explicit choice of language in every link, and give templates what they need."""
+    app.config["BABEL_TRANSLATION_DIRECTORIES"] = "core/translations"
+    babel.init_app(app, locale_selector=lambda: select_language() if has_request_context() else "en")
+
+    @app.url_defaults
+    def keep_language(endpoint: str, values: dict[str, Any]) -> None:
+        if endpoint != "static" and "lang" not in values and (language := chosen_language()):
+            values["lang"] = language
+
+    def in_language(language: str) -> str:
+        """Address of this page in another language."""
+        if request.endpoint is None or request.method != "GET":
+            return url_for(g.home_endpoint, lang=language)
+        return url_for(request.endpoint, **{**(request.view_args or {}), **request.args.to_dict(), "lang": language})
+
+    app.jinja_env.globals.update(
+        languages=LANGUAGES,
+        current_language=current_language,
+        in_language=in_language,
+        country_name=country_name,
+        language_name=language_name,
+    )
+    app.jinja_env.filters.update(
+        number=lambda value: format_decimal(value, locale=current_language()),
+        moment=lambda value: f"{format_datetime(value, 'd MMM y, HH:mm', locale=current_language())} UTC",
+        # Appeal texts are turned into HTML without raw HTML when they are written (petitions.texts), never later.
+        sanitised=Markup,
+    )

@@ -1,0 +1,199 @@
+"""The inbox: the only table the public web writes, and the answers that come back from it.
+
+`append` is all the web can do. Everything below the line "the worker's side" needs rights that the web's database
+role does not have.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
+from flask import current_app
+from sqlalchemy import CheckConstraint, Index, LargeBinary, SmallInteger, Uuid, delete, func, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.config import current_config
+from core.errors import UnavailableError, database_may_be_away
+from core.extensions import VIEW, CreatedAt, Model, Moment, db
+from core.queues import TaskName, wake
+from core.sealing import (
+    Recipient,
+    SealingError,
+    context,
+    key_statement,
+    pad,
+    seal,
+    seal_answer,
+    statement_is_signed,
+    unpad,
+    unseal_answer,
+)
+
+MAX_ATTEMPTS = 5
+"""How often the worker tries an event whose handling fails before it sets it aside for people to look at."""
+
+
+class InboxEvent(Model):
+    """One thing somebody in public did. Sealed on arrival; the payload goes once it has been dealt with, the id stays."""
+
+    __tablename__ = "inbox"
+    __table_args__ = (
+        CheckConstraint("state IN ('new', 'done', 'unreadable', 'failed')", name="state"),
+        CheckConstraint("octet_length(sealed) <= 16384", name="size"),
+        Index("ix_inbox_waiting", "received_at", postgresql_where=text("state = 'new'")),
+    )
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    kind: Mapped[str]
+    petition_id: Mapped[int | None]
+    key_id: Mapped[UUID]
+    sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    received_at: Mapped[CreatedAt]
+    state: Mapped[str] = mapped_column(server_default="new")
+    attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    drained_at: Mapped[Moment | None]
+
+
+class Answer(Model):
+    """What came of an event, sealed to the one-time key of the visitor who sent it."""
+
+    __tablename__ = "answers"
+
+    event_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    expires_at: Mapped[Moment] = mapped_column(index=True)
+
+
+class SealingKey(Model):
+    """A public key that payloads are sealed to. Counts only with the root key's signature over its statement."""
+
+    __tablename__ = "sealing_keys"
+    __table_args__ = (CheckConstraint("purpose IN ('worker', 'recovery')", name="purpose"),)
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    purpose: Mapped[str]
+    public_key: Mapped[bytes] = mapped_column(LargeBinary)
+    not_before: Mapped[Moment]
+    not_after: Mapped[Moment]
+    root_signature: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class PublicSealingKey(Model):
+    """The same list as the web may read it."""
+
+    __tablename__ = "sealing_keys"
+    __table_args__ = VIEW
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    purpose: Mapped[str]
+    public_key: Mapped[bytes]
+    not_before: Mapped[Moment]
+    not_after: Mapped[Moment]
+    root_signature: Mapped[bytes]
+
+
+_KEYS_ARE_FRESH_FOR = (
+    30.0  # Seconds. A swapped key is refused by its signature at once; a new one is noticed this late.
+)
+
+
+def recipients() -> list[Recipient]:
+    """Those every payload is sealed to: the worker's newest valid key and each valid recovery key.
+
+    A key whose root signature does not verify is not there at all. Raises UnavailableError when no worker key remains.
+    """
+    cached = current_app.extensions.get("zbor_recipients")
+    if cached is not None and cached[0] > time.monotonic():
+        return list(cached[1])
+    root = current_config().root_public_key
+    in_force = PublicSealingKey.not_before <= func.now(), PublicSealingKey.not_after > func.now()
+    with database_may_be_away():
+        rows = db.session.scalars(
+            select(PublicSealingKey).where(*in_force).order_by(PublicSealingKey.not_before.desc(), PublicSealingKey.id)
+        ).all()
+    valid = [
+        row
+        for row in rows
+        if statement_is_signed(
+            root, key_statement(row.id, row.purpose, row.public_key, row.not_before, row.not_after), row.root_signature
+        )
+    ]
+    workers = [row for row in valid if row.purpose == "worker"][:1]
+    if not workers:
+        current_app.logger.error("no valid sealing key: the forms answer 503 until there is one")
+        raise UnavailableError
+    chosen = [
+        Recipient(row.id, X25519PublicKey.from_public_bytes(row.public_key))
+        for row in [*workers, *(row for row in valid if row.purpose == "recovery")]
+    ]
+    current_app.extensions["zbor_recipients"] = (time.monotonic() + _KEYS_ARE_FRESH_FOR, chosen)
+    return list(chosen)
+
+
+def append(kind: str, petition_id: int | None, payload: Mapping[str, Any], event_id: UUID) -> bool:
+    """Seal one event, store it, commit, wake the drain. The only write the public web makes.
+
+    Returns False when an event of this id is already stored (the same form was sent twice): nothing was added then.
+    Raises UnavailableError, with nothing stored, when no key is valid or the database is away.
+    """
+    sealed_to = recipients()
+    sealed = seal(payload, sealed_to, context(kind, petition_id, event_id))
+    statement = insert(InboxEvent).values(
+        id=event_id, kind=kind, petition_id=petition_id, key_id=sealed_to[0].key_id, sealed=sealed
+    )
+    with database_may_be_away():
+        # The web may not read its own rows, so PostgreSQL lets it neither name the conflicting column nor have the
+        # row returned; the row count says whether the event is new.
+        result = db.session.connection().execute(statement.on_conflict_do_nothing())
+        db.session.commit()
+    wake(TaskName.DRAIN)
+    return bool(result.rowcount)
+
+
+def read_answer(event_id: UUID, private_key: str, wait: float = 2.0) -> bytes | None:
+    """The answer to an event, or None when there is none (yet) for this key. Waits up to `wait` seconds for it."""
+    deadline = time.monotonic() + wait
+    while True:
+        with database_may_be_away():
+            sealed = db.session.scalar(
+                select(Answer.sealed).where(Answer.event_id == event_id, Answer.expires_at > text("now()"))
+            )
+            db.session.rollback()  # Each look needs a new snapshot, and waiting must not hold a connection.
+        if sealed is not None:
+            try:
+                return unpad(unseal_answer(sealed, private_key, event_id))
+            except SealingError:
+                return None
+        if time.monotonic() >= deadline:
+            return None
+        time.sleep(0.05)
+
+
+# --- The worker's side -----------------------------------------------------------------------------------------------
+
+
+def answer(event_id: UUID, public_key: str, payload: bytes, lifetime: timedelta) -> None:
+    """Write the answer to an event, readable for `lifetime` by whoever holds the private half. Does not commit.
+
+    A key that is not one (a visitor can send anything) means that there is nobody to answer, and is passed over.
+    """
+    try:
+        sealed = seal_answer(pad(payload), public_key, event_id)
+    except ValueError:
+        return
+    db.session.execute(
+        insert(Answer)
+        .values(event_id=event_id, sealed=sealed, expires_at=text("now()") + lifetime)
+        .on_conflict_do_nothing(index_elements=[Answer.event_id])
+    )
+
+
+def forget_answers() -> None:
+    """Delete answers whose time is over. Does not commit."""
+    db.session.execute(delete(Answer).where(Answer.expires_at < func.now()))

@@ -1,0 +1,92 @@
+"""The worker's keys, and what can only be done with them. No web process imports this module."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from uuid import UUID
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from core.config import Config, ConfigError
+
+_MAC_SIZE = 16
+
+
+@dataclass(frozen=True)
+class Keyring:
+    """Private sealing keys by id, the pepper of the blind index, and the key that makes tokens."""
+
+    private_keys: Mapping[UUID, X25519PrivateKey]
+    mailbox_key: bytes
+    token_key: bytes
+
+    def mailbox_hmac(self, petition_id: int, mailbox: str) -> bytes:
+        """Blind index of a canonical mailbox: HMAC-SHA256 under a key derived for this petition alone.
+
+        A subkey for each petition keeps one mailbox from being linked across petitions.
+        """
+        subkey = HKDF(SHA256(), 32, salt=None, info=f"zbor|mailbox|{petition_id}".encode()).derive(self.mailbox_key)
+        return hmac.digest(subkey, mailbox.encode(), hashlib.sha256)
+
+    def token(self, purpose: str, record_id: UUID) -> str:
+        """An unguessable token (43 characters) that names a record and one purpose; see `read_token`."""
+        return base64.urlsafe_b64encode(record_id.bytes + self._mac(purpose, record_id)).decode().rstrip("=")
+
+    def read_token(self, purpose: str, token: str) -> UUID | None:
+        """The record a token names, or None when it was not made by us for this purpose."""
+        try:
+            raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+        except (binascii.Error, ValueError):
+            return None
+        if len(raw) != 16 + _MAC_SIZE:
+            return None
+        record_id = UUID(bytes=raw[:16])
+        return record_id if hmac.compare_digest(raw[16:], self._mac(purpose, record_id)) else None
+
+    def message_id(self, outbox_id: UUID, domain: str) -> str:
+        """A Message-ID that is the same however often a mail is sent, and says nothing about its receiver."""
+        return f"<{hmac.digest(self.token_key, b'message|' + outbox_id.bytes, hashlib.sha256)[:16].hex()}@{domain}>"
+
+    def _mac(self, purpose: str, record_id: UUID) -> bytes:
+        return hmac.digest(self.token_key, purpose.encode() + b"|" + record_id.bytes, hashlib.sha256)[:_MAC_SIZE]
+
+    @cached_property
+    def key_ids(self) -> list[UUID]:
+        """Ids of the private keys held now."""
+        return list(self.private_keys)
+
+
+def load_keyring(config: Config) -> Keyring:
+    """Read the keys from the worker's secrets. Done for each piece of work, so a key that is put back is noticed.
+
+    A missing sealing key is not an error: what is sealed to it waits.
+    """
+    if config.secrets_dir is None:
+        raise ConfigError("Set ZBOR_SECRETS_DIR: the worker needs its keys.")
+    return Keyring(
+        private_keys={
+            UUID(path.stem): _read_private_key(path) for path in (config.secrets_dir / "sealing").glob("*.key")
+        },
+        mailbox_key=_key(config, "mailbox.key"),
+        token_key=_key(config, "token.key"),
+    )
+
+
+def _read_private_key(path: Path) -> X25519PrivateKey:
+    return X25519PrivateKey.from_private_bytes(base64.b64decode(path.read_bytes().strip(), validate=True))
+
+
+def _key(config: Config, name: str) -> bytes:
+    key = base64.b64decode(config.secret(name), validate=True)
+    if len(key) != 32:
+        raise ConfigError(f"The secret {name!r} must be 32 bytes in base64.")
+    return key

@@ -1,0 +1,65 @@
+"""The only door to the queue. A message is a task's name and at most an id; losing it loses nothing."""
+
+from __future__ import annotations
+
+import logging
+from enum import StrEnum
+from typing import Any
+
+from celery import Celery
+from flask import Flask, current_app
+from kombu.exceptions import OperationalError
+
+log = logging.getLogger(__name__)
+
+
+class TaskName(StrEnum):
+    """Every task there is. The names are stable; the code behind them is the worker's."""
+
+    DRAIN = "drain"
+    MAIL = "mail"
+    BUNDLES = "bundles"
+    DOWNLOADS = "downloads"
+    SWEEP = "sweep"
+    PURGE = "purge"
+
+
+def make_celery(redis_url: str) -> Celery:
+    """A Celery application that speaks JSON, keeps no results and gives up on a dead broker within 0.2 s."""
+    celery = Celery("zbor", broker=redis_url)
+    celery.conf.update(
+        task_serializer="json",
+        accept_content=["json"],
+        task_ignore_result=True,
+        task_default_queue="light",
+        task_routes={TaskName.MAIL: {"queue": "mail"}, TaskName.BUNDLES: {"queue": "pdf"}},
+        broker_transport_options={
+            "visibility_timeout": 600,
+            "socket_timeout": 5.0,
+            "socket_connect_timeout": 0.2,
+            "retry_on_timeout": False,
+            "max_retries": 0,
+        },
+        broker_connection_timeout=0.2,
+    )
+    return celery
+
+
+def init_queues(app: Flask, redis_url: str) -> None:
+    """Bind the producer to an application."""
+    app.extensions["zbor_celery"] = make_celery(redis_url)
+
+
+def wake(task: TaskName, *ids: str | int) -> None:
+    """Ask the worker to look now instead of at the next sweep. Call it after the commit.
+
+    It may fail in silence: the row is stored, and the sweep finds it within 30 seconds.
+    """
+    celery: Celery | None = current_app.extensions.get("zbor_celery")
+    if celery is None:
+        return
+    options: dict[str, Any] = {"args": ids, "retry": False, "ignore_result": True}
+    try:
+        celery.send_task(task, **options)
+    except (OperationalError, OSError) as error:
+        log.warning("wake-up %s not sent (%s); the sweep will find the work", task, type(error).__name__)

@@ -1,0 +1,64 @@
+"""Personal data at rest: encrypted under a key for each row. Deleting that key is how a person is erased."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID, uuid4
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from sqlalchemy import LargeBinary, Uuid, delete
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.extensions import CreatedAt, Model, db
+from core.inbox import recipients
+from core.sealing import context, decrypt, encrypt, seal_bytes, unseal_bytes
+
+
+class RowKey(Model):
+    """A 256-bit key sealed to the worker and, if set, the recovery officers."""
+
+    __tablename__ = "row_keys"
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[CreatedAt]
+
+
+def new_row_key() -> tuple[UUID, bytes]:
+    """Make a key, store it sealed, return its id and the key itself. Does not commit."""
+    key_id, key = uuid4(), os.urandom(32)
+    db.session.add(RowKey(id=key_id, sealed=seal_bytes(key, recipients(), context("row-key", key_id))))
+    db.session.flush()  # Other rows point at it.
+    return key_id, key
+
+
+def open_row_key(key_id: UUID, private_keys: Mapping[UUID, X25519PrivateKey]) -> bytes:
+    """The key itself. Raises LookupError when it was destroyed, SealingError when it does not open."""
+    row = db.session.get(RowKey, key_id)
+    if row is None:
+        raise LookupError("The row key was destroyed.")
+    return open_sealed_row_key(key_id, row.sealed, private_keys)
+
+
+def open_sealed_row_key(key_id: UUID, sealed: bytes, private_keys: Mapping[UUID, X25519PrivateKey]) -> bytes:
+    """The same, for a caller that has read many rows at once."""
+    return unseal_bytes(sealed, private_keys, context("row-key", key_id))
+
+
+def destroy_row_key(key_id: UUID) -> None:
+    """Erase: everything encrypted under this key is from now on random bytes. Does not commit."""
+    db.session.execute(delete(RowKey).where(RowKey.id == key_id))
+
+
+def encrypt_record(key: bytes, table: str, row_id: UUID, record: Mapping[str, Any]) -> bytes:
+    """Encrypt a JSON-serialisable record for its place."""
+    return encrypt(key, json.dumps(record, ensure_ascii=False).encode(), context(table, row_id))
+
+
+def decrypt_record(key: bytes, table: str, row_id: UUID, ciphertext: bytes) -> dict[str, Any]:
+    """Undo `encrypt_record`. Raises SealingError."""
+    record: dict[str, Any] = json.loads(decrypt(key, ciphertext, context(table, row_id)))
+    return record

@@ -1,0 +1,105 @@
+"""Who may enter a route, which headers every answer carries, and where a form may come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, abort, current_app, request
+from flask_login import current_user
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+EVERYBODY = "everybody"
+SIGNED_IN = "signed in"
+
+CSP = "; ".join(
+    [
+        "default-src 'none'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    ]
+)
+HEADERS = {
+    "Content-Security-Policy": CSP,
+    "X-Content-Type-Options": "nosniff",
+    # Not `no-referrer`: under it browsers send `Origin: null` with our own forms, and we check the origin.
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+    "X-Frame-Options": "DENY",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+
+
+def open_to(who: str) -> Callable[[View], View]:
+    """Declare who may enter a view: EVERYBODY, SIGNED_IN or a role's name. A view without it is closed to all."""
+
+    def declare(view: View) -> View:
+        view.open_to = who  # type: ignore[attr-defined]  # The declaration travels with the function.
+        return view
+
+    return declare
+
+
+def declared_entry(app: Flask, endpoint: str) -> str | None:
+    """Who may enter an endpoint, None when nobody said."""
+    if endpoint == "static":
+        return EVERYBODY
+    view = app.view_functions[endpoint]
+    return getattr(view, "open_to", None)
+
+
+def register_security(app: Flask) -> None:
+    """Deny by default, check the origin of every form, and put the headers on every answer."""
+
+    @app.before_request
+    def check_entry() -> None:
+        if request.endpoint is None:
+            return  # No such route: the router's 404 follows.
+        who = declared_entry(app, request.endpoint)
+        if who == EVERYBODY:
+            return
+        if who is None:
+            abort(403)
+        if not current_user.is_authenticated:
+            abort(current_app.login_manager.unauthorized())  # type: ignore[attr-defined]  # Flask-Login adds it.
+        if who != SIGNED_IN and not current_user.has_role(who):
+            abort(403)
+
+    @app.before_request
+    def check_origin() -> None:
+        if request.method not in ("GET", "HEAD", "OPTIONS") and not _from_this_site():
+            abort(400)
+
+    @app.after_request
+    def add_headers(response: Response) -> Response:
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        if request.endpoint != "static":
+            response.headers.setdefault("Cache-Control", "no-store")
+            response.vary.add("Accept-Language")
+        if request.is_secure:
+            response.headers.setdefault("Strict-Transport-Security", "max-age=63072000; includeSubDomains; preload")
+        return response
+
+
+def _from_this_site() -> bool:
+    """Whether a form was sent from a page of this site.
+
+    Browsers of the last years say so in Sec-Fetch-Site; older ones send Origin with every POST. A request with
+    neither did not come from a form of ours.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None and site != "same-origin":
+        return False
+    origin = request.headers.get("Origin")
+    if origin is None:
+        return site == "same-origin"
+    parts = urlsplit(origin)
+    return (parts.scheme, parts.netloc) == (request.scheme, request.host)

@@ -1,0 +1,1 @@
+"""What a ministry receives: bundles, later hand-overs and replies."""

@@ -1,0 +1,274 @@
+"""Building bundles and handing them out. Runs in the worker; keys and the drawing engine are passed in."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+from babel import Locale
+from babel.dates import format_date
+from sqlalchemy import func, or_, select, update
+
+from core.config import Config
+from core.extensions import db
+from core.i18n import country_name
+from core.inbox import answer
+from core.keyring import Keyring
+from core.records import new_row_key, open_row_key
+from core.sealing import context, decrypt, encrypt
+from delivery.document import (
+    BundleDocument,
+    BundleEngine,
+    RegisterRow,
+    fill,
+    letter_language,
+    letter_texts,
+    register_hash,
+    signed_on,
+)
+from delivery.models import Bundle, BundleState, Download
+from petitions.intake import count_by_state, read_counted
+from petitions.models import Addressee, PetitionText
+
+log = logging.getLogger(__name__)
+
+LEASE = timedelta(minutes=15)
+MAX_ATTEMPTS = 5
+DOWNLOAD_LIFETIME = timedelta(minutes=10)
+
+
+class LeaseLostError(Exception):
+    """Another worker has taken this bundle over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A bundle that is ours to build while the fence stands."""
+
+    bundle_id: UUID
+    fence: int
+
+
+def claim_bundle() -> Claim | None:
+    """Take the oldest bundle that is approved, or whose builder went silent. Leases run on the database's clock. Commits."""
+    free = or_(
+        Bundle.state == BundleState.APPROVED,
+        (Bundle.state == BundleState.BUILDING) & (Bundle.leased_until < func.now()),
+    )
+    bundle = db.session.scalar(
+        select(Bundle).where(free).order_by(Bundle.requested_at).limit(1).with_for_update(skip_locked=True)
+    )
+    if bundle is None:
+        db.session.rollback()
+        return None
+    bundle.fence += 1
+    bundle.attempts += 1
+    if bundle.attempts > MAX_ATTEMPTS:
+        bundle.state, bundle.leased_until, bundle.step = BundleState.FAILED, None, None
+        db.session.commit()
+        return claim_bundle()
+    bundle.state, bundle.leased_until, bundle.step = BundleState.BUILDING, func.now() + LEASE, "collecting"
+    claim = Claim(bundle.id, bundle.fence)
+    db.session.commit()
+    return claim
+
+
+def build(claim: Claim, keyring: Keyring, draw: BundleEngine, config: Config) -> None:
+    """Collect, draw, encrypt, store. Raises LeaseLostError when somebody else has taken over; then nothing is changed."""
+    document = _collect(claim, keyring, config)
+    _step(claim, "drawing")
+    pdf = draw(document)
+    _step(claim, "sealing")
+    row_key_id, row_key = new_row_key()
+    ciphertext = encrypt(row_key, pdf.content, context("bundles", claim.bundle_id))
+    path = bundle_path(config, claim.bundle_id, claim.fence)
+    _write_whole(path, ciphertext)
+    _update(
+        claim,
+        state=BundleState.READY,
+        step=None,
+        leased_until=None,
+        signatures=len(document.rows),
+        pages=pdf.pages,
+        register_hash=document.register_hash,
+        row_key_id=row_key_id,
+        file_hash=hashlib.sha256(ciphertext).hexdigest(),
+        ready_at=func.now(),
+    )
+    db.session.commit()
+    for old in path.parent.glob(f"{claim.bundle_id}.*"):
+        if old != path:
+            old.unlink()
+
+
+def release(claim: Claim) -> None:
+    """Give a bundle back after a fault, so that the next attempt need not wait for the lease. Commits."""
+    db.session.rollback()
+    db.session.execute(
+        update(Bundle)
+        .where(Bundle.id == claim.bundle_id, Bundle.fence == claim.fence, Bundle.state == BundleState.BUILDING)
+        .values(state=BundleState.APPROVED, leased_until=None, step=None)
+    )
+    db.session.commit()
+
+
+def _update(claim: Claim, **values: object) -> None:
+    done = db.session.execute(
+        update(Bundle)
+        .where(Bundle.id == claim.bundle_id, Bundle.fence == claim.fence, Bundle.state == BundleState.BUILDING)
+        .values(**values)
+    )
+    if not done.rowcount:  # type: ignore[attr-defined]  # An UPDATE's result has a row count.
+        db.session.rollback()
+        raise LeaseLostError
+
+
+def _step(claim: Claim, step: str) -> None:
+    """Show how far the build is, and renew the lease."""
+    _update(claim, step=step, leased_until=func.now() + LEASE)
+    db.session.commit()
+
+
+def _collect(claim: Claim, keyring: Keyring, config: Config) -> BundleDocument:
+    """Everything to be printed, from one snapshot of the database."""
+    db.session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+    bundle = db.session.get_one(Bundle, claim.bundle_id)
+    addressee = db.session.get_one(Addressee, bundle.addressee_id)
+    rows = [
+        RegisterRow(number, signature.name, signature.city, signed_on(signature.received_at))
+        for number, signature in enumerate(
+            read_counted(bundle.petition_id, bundle.addressee_id, bundle.cutoff_at, keyring.private_keys), start=1
+        )
+    ]
+    counts = count_by_state(bundle.petition_id, bundle.addressee_id, bundle.cutoff_at)
+    official = addressee.languages.split()
+    language = letter_language(official)
+    appeal = _appeal(bundle.petition_id, language)
+    code = bundle_code(bundle.id)
+    letter = fill(
+        letter_texts(language) or {},
+        {
+            "title": appeal.title,
+            "count": len(rows),
+            "date": format_date(bundle.cutoff_at, "long", locale=language),
+            "cutoff": _moment(bundle.cutoff_at, language),
+            "reply_to": config.contact_address or config.public_url,
+            "bundle_id": code,
+            "city": addressee.city,
+        },
+    )
+    # Received before the cut-off but confirmed after it: for this bundle, still waiting.
+    counts["pending"] = counts.get("pending", 0) + counts.get("counted", 0) - len(rows)
+    counts["counted"] = len(rows)
+    order = ("counted", "pending", "duplicate", "quarantined", "rejected", "withdrawn", "expired")
+    document = BundleDocument(
+        bundle_code=code,
+        language=language,
+        letter=letter,
+        address=_address(addressee, language),
+        salutation=addressee.salutation_native.split(" / ")[0],
+        title=appeal.title,
+        appeal_html=appeal.body_html,
+        appeal_language=appeal.language,
+        cutoff=_moment(bundle.cutoff_at, language),
+        counts=[
+            (letter["received"], sum(counts.values())),
+            *((letter[state], counts.get(state, 0)) for state in order),
+        ],
+        rows=rows,
+        register_hash=register_hash(rows),
+    )
+    db.session.rollback()
+    return document
+
+
+def _appeal(petition_id: int, language: str) -> PetitionText:
+    """The appeal in the language of the letter, or in English, or in any language it has."""
+    return db.session.scalars(
+        select(PetitionText)
+        .where(PetitionText.petition_id == petition_id)
+        .order_by(
+            (PetitionText.language == language).desc(),
+            (PetitionText.language == "en").desc(),
+            PetitionText.version.desc(),
+        )
+        .limit(1)
+    ).one()
+
+
+def _address(addressee: Addressee, language: str) -> list[str]:
+    place = " ".join(part for part in (addressee.postal_code, addressee.city) if part)
+    lines = [addressee.name_native.split(" / ")[0], addressee.street_address, place]
+    if addressee.country_code:
+        lines.append(country_name(addressee.country_code, str(Locale.parse(language).language)))
+    return lines
+
+
+def _moment(moment: datetime, language: str) -> str:
+    return f"{format_date(moment, 'long', locale=language)}, {moment:%H:%M} UTC"
+
+
+def bundle_code(bundle_id: UUID) -> str:
+    """The short name of a bundle as it stands on its pages."""
+    return f"ZB-{bundle_id.hex[:4].upper()}-{bundle_id.hex[4:8].upper()}"
+
+
+def bundle_path(config: Config, bundle_id: UUID, fence: int) -> Path:
+    """Where the encrypted file lies. Each attempt has a name of its own, so that a slow builder cannot overwrite a new one's."""
+    if config.bundle_dir is None:
+        raise ValueError("The worker has no bundle folder.")
+    return config.bundle_dir / f"{bundle_id}.{fence}.sealed"
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """The file is there with all its bytes, or it is not there."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    half = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with half.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        half.rename(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    finally:
+        half.unlink(missing_ok=True)
+
+
+def answer_downloads(keyring: Keyring, config: Config) -> int:
+    """Seal each bundle that was asked for to the browser that asked. Commits one by one. Returns how many."""
+    answered = 0
+    while (download := _next_download()) is not None:
+        bundle = db.session.get_one(Bundle, download.bundle_id)
+        if bundle.state == BundleState.READY and bundle.row_key_id is not None:
+            ciphertext = bundle_path(config, bundle.id, bundle.fence).read_bytes()
+            key = open_row_key(bundle.row_key_id, keyring.private_keys)
+            pdf = decrypt(key, ciphertext, context("bundles", bundle.id))
+            answer(download.id, download.answer_key, pdf, DOWNLOAD_LIFETIME)
+        download.answered_at = func.now()
+        db.session.commit()
+        answered += 1
+    db.session.rollback()
+    return answered
+
+
+def _next_download() -> Download | None:
+    # A request older than its cookie has nobody left to read the answer.
+    fresh = Download.requested_at > func.now() - DOWNLOAD_LIFETIME
+    return db.session.scalar(
+        select(Download)
+        .where(Download.answered_at.is_(None), fresh)
+        .order_by(Download.requested_at)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )

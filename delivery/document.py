@@ -1,0 +1,103 @@
+"""A bundle as plain data, between the room that opens signatures and the engine that draws them."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol
+
+LETTERS = Path(__file__).parent / "data" / "letters"
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterRow:
+    """One line of the register."""
+
+    number: int
+    name: str
+    city: str
+    signed_on: date
+
+    def line(self) -> str:
+        """The line as it enters the hash of the register: number, name, city and ISO 8601 date, tabs between."""
+        return unicodedata.normalize("NFC", f"{self.number}\t{self.name}\t{self.city}\t{self.signed_on.isoformat()}\n")
+
+
+def register_hash(rows: Sequence[RegisterRow]) -> str:
+    """SHA-256 over the lines of the register in UTF-8, in hexadecimal."""
+    digest = hashlib.sha256()
+    for row in rows:
+        digest.update(row.line().encode())
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class BundleDocument:
+    """All that is printed. `letter` holds the texts of one language (delivery/data/letters), placeholders filled."""
+
+    bundle_code: str
+    language: str
+    letter: dict[str, Any]
+    address: Sequence[str]
+    salutation: str
+    title: str
+    appeal_html: str
+    appeal_language: str
+    cutoff: str
+    counts: Sequence[tuple[str, int]]
+    rows: Sequence[RegisterRow]
+    register_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnPdf:
+    """A finished PDF."""
+
+    content: bytes
+    pages: int
+
+
+class BundleEngine(Protocol):
+    """Whatever draws a bundle. One engine draws the whole file, because joining tagged PDFs loses their structure."""
+
+    def __call__(self, document: BundleDocument) -> DrawnPdf:
+        """Draw the document: tagged, with its language set and its text selectable."""
+        ...
+
+
+@cache
+def letter_texts(language: str) -> dict[str, Any] | None:
+    """Texts of a language, None when there are none."""
+    path = LETTERS / f"{language}.toml"
+    return tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def letter_language(official: Sequence[str]) -> str:
+    """The ministry's first official language when we have a letter in it, otherwise English."""
+    return official[0] if official and letter_texts(official[0]) else "en"
+
+
+def fill(texts: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """Put values into the placeholders of all texts. Placeholders that only the engine knows stay as they are."""
+
+    class Keep(dict[str, Any]):
+        def __missing__(self, key: str) -> str:
+            return "{" + key + "}"
+
+    known = Keep(values)
+
+    def put(text: Any) -> Any:
+        return [put(one) for one in text] if isinstance(text, list) else text.format_map(known)
+
+    return {key: put(text) for key, text in texts.items()}
+
+
+def signed_on(received_at: datetime) -> date:
+    """The day of a signature, in UTC."""
+    return received_at.date()

@@ -1,0 +1,108 @@
+"""The console's delivery pages."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from flask import Blueprint, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+
+from accounts.models import StaffRole
+from core.config import current_config
+from core.i18n import current_language
+from core.sealing import new_answer_key
+from core.security import SIGNED_IN, open_to
+from delivery import services
+from delivery.models import BUILD_STEP_LABELS, BUNDLE_STATE_LABELS
+from petitions.models import PETITION_STATE_LABELS, SIGNATURE_STATE_LABELS
+from delivery.forms import DownloadForm, RequestBundleForm
+
+bp = Blueprint("delivery", __name__)
+DOWNLOAD_COOKIE_SECONDS = 600
+
+
+@bp.get("/")
+@open_to(SIGNED_IN)
+def index() -> ResponseReturnValue:
+    """Start page: the petitions one coordinates."""
+    mine = services.petitions_of(current_user, current_language())
+    return render_template("delivery/index.html", petitions=mine, petition_states=PETITION_STATE_LABELS)
+
+
+@bp.get("/petitions/<int:petition_id>")
+@open_to(StaffRole.COORDINATOR)
+def petition(petition_id: int) -> ResponseReturnValue:
+    """Counts by addressee, the button for each, and the bundles so far."""
+    found = services.coordinated_petition(current_user, petition_id)
+    title = next(
+        (title for one, title in services.petitions_of(current_user, current_language()) if one.id == petition_id),
+        found.slug,
+    )
+    return render_template(
+        "delivery/petition.html",
+        petition=found,
+        title=title,
+        counts=services.addressee_counts(current_user, found),
+        bundles=services.list_bundles(current_user, found),
+        form=RequestBundleForm(),
+        bundle_states=BUNDLE_STATE_LABELS,
+        signature_states=SIGNATURE_STATE_LABELS,
+    )
+
+
+@bp.post("/petitions/<int:petition_id>/addressees/<int:addressee_id>/bundles")
+@open_to(StaffRole.COORDINATOR)
+def request_bundle(petition_id: int, addressee_id: int) -> ResponseReturnValue:
+    """Ask for a bundle."""
+    bundle_id = services.request_bundle(current_user, petition_id, addressee_id)
+    return redirect(url_for(".bundle", bundle_id=bundle_id), 303)
+
+
+@bp.get("/bundles/<uuid:bundle_id>")
+@open_to(StaffRole.COORDINATOR)
+def bundle(bundle_id: UUID) -> ResponseReturnValue:
+    """How far the build is; when it is ready, the button to take it away, and who has."""
+    row = services.find_bundle(current_user, bundle_id)
+    return render_template(
+        "delivery/bundle.html",
+        row=row,
+        form=DownloadForm(),
+        downloads=services.downloads_of(row.bundle),
+        bundle_states=BUNDLE_STATE_LABELS,
+        build_steps=BUILD_STEP_LABELS,
+    )
+
+
+@bp.post("/bundles/<uuid:bundle_id>/downloads")
+@open_to(StaffRole.COORDINATOR)
+def ask_for_download(bundle_id: UUID) -> ResponseReturnValue:
+    """Log the download and have the PDF sealed to a key that only this browser holds."""
+    key = new_answer_key()
+    download_id = services.ask_for_download(current_user, bundle_id, key)
+    response = make_response(redirect(url_for(".download", download_id=download_id), 303))
+    response.set_cookie(
+        f"download-{download_id}",
+        key,
+        max_age=DOWNLOAD_COOKIE_SECONDS,
+        secure=current_config().secure_cookies,
+        httponly=True,
+        samesite="Strict",
+        path=url_for(".download", download_id=download_id, lang=None),
+    )
+    return response
+
+
+@bp.get("/downloads/<uuid:download_id>")
+@open_to(StaffRole.COORDINATOR)
+def download(download_id: UUID) -> ResponseReturnValue:
+    """The PDF as an attachment; until the worker has sealed it, a page that asks again by itself."""
+    asked = services.find_download(current_user, download_id)
+    key = request.cookies.get(f"download-{download_id}")
+    pdf = services.downloaded_pdf(asked, key) if key else None
+    if pdf is None:
+        return render_template("delivery/download.html", download=asked, waiting=key is not None)
+    response = make_response(pdf)
+    response.headers["Content-Type"] = "application/pdf"
+    response.headers["Content-Disposition"] = f'attachment; filename="zbor-{str(asked.bundle_id)[:8]}.pdf"'
+    return response

@@ -1,0 +1,1 @@
+"""Petitions, their addressees, the signatures under them and the public counts."""

@@ -1,0 +1,322 @@
+"""What an event does to a signature. Runs in the worker, inside the drain's transaction; keys are passed in.
+
+No function here commits. Each returns an Outcome: what to answer the visitor, and how the tallies move.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
+
+from core.config import LANGUAGES, current_config
+from core.extensions import db
+from core.i18n import country_choices
+from core.inbox import InboxEvent
+from core.keyring import Keyring
+from core.outbox import queue_mail
+from core.records import (
+    RowKey,
+    decrypt_record,
+    destroy_row_key,
+    encrypt_record,
+    new_row_key,
+    open_row_key,
+    open_sealed_row_key,
+)
+from petitions.models import Addressee, Petition, PetitionAddressee, PublicName, Signature, SignatureState, Tally
+from petitions.rules import MAX_CITY, MAX_NAME, canonical_mailbox, is_throwaway, normal_email, problem_with, tidy
+
+CONFIRM_WITHIN = timedelta(days=14)
+MAILS_A_MAILBOX = 3
+"""Confirmation mails for one mailbox and petition, so that the form cannot be used to fill somebody's inbox."""
+
+Moves = Counter[tuple[int, int, str]]
+"""How tallies move: (petition, addressee, state) -> difference."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of an event."""
+
+    answer: str | None
+    moves: Moves
+    mails: int = 0
+
+
+def record_signature(event: InboxEvent, payload: Mapping[str, Any], keyring: Keyring) -> Outcome:
+    """A `sign` event becomes a signature: pending with a mail to confirm, or duplicate, or rejected."""
+    petition = db.session.get(Petition, event.petition_id)
+    if petition is None:
+        return Outcome(None, Counter())
+    country = str(payload.get("country", ""))
+    signature = Signature(
+        id=uuid4(),
+        event_id=event.id,
+        petition_id=petition.id,
+        addressee_id=route(petition, country),
+        country_code=country[:2],
+        state=SignatureState.REJECTED,
+        received_at=event.received_at,
+    )
+    db.session.add(signature)
+    email = normal_email(str(payload.get("email", "")))
+    signature.reason = _reason_to_reject(petition, event, payload, email)
+    mails = 0
+    if signature.reason is None and email is not None:
+        mails = _await_confirmation(signature, payload, email, keyring)
+    db.session.flush()
+    return Outcome(None, Counter({_place(signature): 1}), mails)
+
+
+def _reason_to_reject(
+    petition: Petition, event: InboxEvent, payload: Mapping[str, Any], email: str | None
+) -> str | None:
+    """The form has checked all this; it is checked again because the web process may be in other hands."""
+    beat_closing = petition.closes_at is None or event.received_at < petition.closes_at
+    was_open = petition.opens_at is not None and petition.opens_at <= event.received_at
+    if (
+        petition.state not in ("open", "closed")
+        or not was_open
+        or not beat_closing
+        or (petition.state == "closed" and petition.closes_at is None)
+    ):
+        return "closed"
+    if email is None or is_throwaway(email):
+        return "address"
+    if payload.get("country") not in {code for code, _ in country_choices("en")}:
+        return "country"
+    name, city = str(payload.get("name", "")), str(payload.get("city", ""))
+    if name != tidy(name) or problem_with(name, MAX_NAME) or city != tidy(city) or problem_with(city, MAX_CITY):
+        return "text"
+    consent = payload.get("consent")
+    if not isinstance(consent, dict) or consent.get("ministry") is not True:
+        return "consent"
+    return None
+
+
+def _await_confirmation(signature: Signature, payload: Mapping[str, Any], email: str, keyring: Keyring) -> int:
+    """Settle whether this mailbox may still be counted, and queue the mail that says so. Returns mails queued."""
+    signature.mailbox_hmac = keyring.mailbox_hmac(signature.petition_id, canonical_mailbox(email))
+    with db.session.no_autoflush:
+        earlier = db.session.scalars(
+            select(Signature.state).where(
+                Signature.petition_id == signature.petition_id,
+                Signature.mailbox_hmac == signature.mailbox_hmac,
+                Signature.id != signature.id,
+            )
+        ).all()
+    if SignatureState.COUNTED in earlier:
+        signature.state, signature.reason = SignatureState.DUPLICATE, "already_counted"
+    elif len(earlier) >= MAILS_A_MAILBOX:
+        signature.state, signature.reason = SignatureState.DUPLICATE, "too_many"
+    else:
+        signature.state = SignatureState.PENDING
+    if len(earlier) >= MAILS_A_MAILBOX:
+        return 0
+    signature.row_key_id, row_key = new_row_key()
+    pending = signature.state == SignatureState.PENDING
+    if pending:
+        signature.sealed = encrypt_record(row_key, "signatures", signature.id, payload)
+    language = payload["language"] if payload.get("language") in LANGUAGES else "en"
+    base = current_config().public_url
+    mail = {"to": email, "language": language}
+    if pending:
+        for purpose in ("confirm", "withdraw"):
+            mail[f"{purpose}_url"] = f"{base}/{purpose}/{keyring.token(purpose, signature.id)}?lang={language}"
+    queue_mail("confirm" if pending else "already_signed", signature.row_key_id, row_key, mail)
+    return 1
+
+
+def route(petition: Petition, country_code: str) -> int:
+    """Whose signature it is: the addressee of the country of residence, or the petition's fallback addressee."""
+    addressee_id = db.session.scalar(
+        select(Addressee.id)
+        .join(PetitionAddressee, PetitionAddressee.addressee_id == Addressee.id)
+        .where(PetitionAddressee.petition_id == petition.id, Addressee.country_code == country_code)
+    )
+    return addressee_id or petition.fallback_addressee_id
+
+
+def confirm_signature(event: InboxEvent, payload: Mapping[str, Any], keyring: Keyring) -> Outcome:
+    """A `confirm` event counts a pending signature. A wrong, used and expired token get one and the same answer."""
+    signature_id = keyring.read_token("confirm", str(payload.get("token", "")))
+    signature = db.session.get(Signature, signature_id) if signature_id else None
+    if signature is None or signature.mailbox_hmac is None or signature.row_key_id is None:
+        return Outcome("invalid", Counter())
+    # All signatures of the mailbox are locked in one order, so that two workers cannot wait for each other.
+    family = db.session.scalars(
+        select(Signature)
+        .where(Signature.petition_id == signature.petition_id, Signature.mailbox_hmac == signature.mailbox_hmac)
+        .order_by(Signature.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).all()
+    if signature.state != SignatureState.PENDING or event.received_at > signature.received_at + CONFIRM_WITHIN:
+        return Outcome("invalid", Counter())
+    record = decrypt_record(
+        open_row_key(signature.row_key_id, keyring.private_keys), "signatures", signature.id, signature.sealed or b""
+    )
+    moves: Moves = Counter()
+    moves[_place(signature)] -= 1
+    try:
+        with db.session.begin_nested():
+            signature.state = SignatureState.COUNTED
+            signature.counted_at = func.now()
+            db.session.flush()
+    except IntegrityError:
+        # A signature of this mailbox was counted between our look and our write; the index decided.
+        db.session.refresh(signature)
+        _erase(signature, SignatureState.DUPLICATE, "already_counted")
+        moves[_place(signature)] += 1
+        return Outcome("already_counted", moves)
+    moves[_place(signature)] += 1
+    for other in family:
+        if other.state == SignatureState.PENDING and other.id != signature.id:
+            moves[_place(other)] -= 1
+            _erase(other, SignatureState.DUPLICATE, "already_counted", keep_mailbox=True)
+            moves[_place(other)] += 1
+    if record["consent"]["public"]:
+        db.session.add(PublicName(signature_id=signature.id, petition_id=signature.petition_id, name=record["name"]))
+    db.session.flush()
+    return Outcome("counted", moves)
+
+
+def withdraw_signature(_event: InboxEvent, payload: Mapping[str, Any], keyring: Keyring) -> Outcome:
+    """A `withdraw` event erases what is personal and keeps the count true."""
+    signature_id = keyring.read_token("withdraw", str(payload.get("token", "")))
+    signature = db.session.get(Signature, signature_id, with_for_update=True) if signature_id else None
+    if signature is None or signature.state not in (
+        SignatureState.PENDING,
+        SignatureState.COUNTED,
+        SignatureState.QUARANTINED,
+    ):
+        return Outcome("invalid", Counter())
+    moves: Moves = Counter({_place(signature): -1})
+    _erase(signature, SignatureState.WITHDRAWN, "by_signer")
+    moves[_place(signature)] += 1
+    db.session.flush()
+    return Outcome("withdrawn", moves)
+
+
+def _place(signature: Signature) -> tuple[int, int, str]:
+    return signature.petition_id, signature.addressee_id, str(signature.state)
+
+
+def _erase(signature: Signature, state: SignatureState, reason: str, *, keep_mailbox: bool = False) -> None:
+    """Leave of a signature only that it was there. The row key goes, and with it any mail that is still waiting."""
+    row_key_id = signature.row_key_id
+    signature.state, signature.reason = state, reason
+    signature.sealed = signature.row_key_id = signature.counted_at = None
+    if not keep_mailbox:
+        signature.mailbox_hmac = None
+    db.session.flush()
+    if row_key_id is not None:
+        destroy_row_key(row_key_id)
+    db.session.execute(delete(PublicName).where(PublicName.signature_id == signature.id))
+
+
+def apply_moves(moves: Moves) -> None:
+    """Write how the tallies moved, in one order for all workers. Call it once, at the end of the transaction."""
+    for (petition_id, addressee_id, state), difference in sorted(moves.items()):
+        if difference > 0:
+            row = insert(Tally).values(
+                petition_id=petition_id, addressee_id=addressee_id, state=state, total=difference
+            )
+            keys = [Tally.petition_id, Tally.addressee_id, Tally.state]
+            db.session.execute(row.on_conflict_do_update(index_elements=keys, set_={"total": Tally.total + difference}))
+        elif difference < 0:
+            this = Tally.petition_id == petition_id, Tally.addressee_id == addressee_id, Tally.state == state
+            db.session.execute(update(Tally).where(*this).values(total=Tally.total + difference))
+
+
+def expire_unconfirmed(now: datetime, at_most: int = 500) -> int:
+    """Expire signatures that nobody confirmed within CONFIRM_WITHIN of `now`, erasing them. Returns how many.
+
+    Call it until it returns 0; each call is one transaction's worth.
+    """
+    overdue = db.session.scalars(
+        select(Signature)
+        .where(Signature.state == SignatureState.PENDING, Signature.received_at <= now - CONFIRM_WITHIN)
+        .order_by(Signature.id)
+        .limit(at_most)
+        .with_for_update(skip_locked=True)
+    ).all()
+    moves: Moves = Counter()
+    for signature in overdue:
+        moves[_place(signature)] -= 1
+        _erase(signature, SignatureState.EXPIRED, "unconfirmed")
+        moves[_place(signature)] += 1
+    apply_moves(moves)
+    return len(overdue)
+
+
+def forget_duplicates(now: datetime, at_most: int = 500) -> int:
+    """Erase what duplicates still hold (blind index, the key of their mail) after CONFIRM_WITHIN. Returns how many."""
+    old = db.session.scalars(
+        select(Signature)
+        .where(
+            Signature.state == SignatureState.DUPLICATE,
+            Signature.mailbox_hmac.is_not(None),
+            Signature.received_at <= now - CONFIRM_WITHIN,
+        )
+        .order_by(Signature.id)
+        .limit(at_most)
+        .with_for_update(skip_locked=True)
+    ).all()
+    for signature in old:
+        _erase(signature, SignatureState.DUPLICATE, signature.reason or "already_counted")
+    return len(old)
+
+
+@dataclass(frozen=True, slots=True)
+class CountedSignature:
+    """What a ministry receives of one signature."""
+
+    name: str
+    city: str
+    received_at: datetime
+
+
+def read_counted(
+    petition_id: int, addressee_id: int, cutoff: datetime, private_keys: Mapping[Any, X25519PrivateKey]
+) -> Iterator[CountedSignature]:
+    """Open the counted signatures of an addressee up to a cut-off, in the order in which they were counted."""
+    rows = db.session.execute(
+        select(Signature.id, Signature.sealed, Signature.received_at, RowKey.id, RowKey.sealed)
+        .join(RowKey, RowKey.id == Signature.row_key_id)
+        .where(
+            Signature.petition_id == petition_id,
+            Signature.addressee_id == addressee_id,
+            Signature.state == SignatureState.COUNTED,
+            Signature.counted_at <= cutoff,
+        )
+        .order_by(Signature.counted_at, Signature.id)
+    )
+    for signature_id, sealed, received_at, key_id, sealed_key in rows:
+        record = decrypt_record(
+            open_sealed_row_key(key_id, sealed_key, private_keys), "signatures", signature_id, sealed
+        )
+        yield CountedSignature(record["name"], record["city"], received_at)
+
+
+def count_by_state(petition_id: int, addressee_id: int, cutoff: datetime) -> dict[str, int]:
+    """Signatures of an addressee received up to a cut-off, by state; for the page on method."""
+    rows = db.session.execute(
+        select(Signature.state, func.count())
+        .where(
+            Signature.petition_id == petition_id,
+            Signature.addressee_id == addressee_id,
+            Signature.received_at <= cutoff,
+        )
+        .group_by(Signature.state)
+    ).all()
+    return {state: int(total) for state, total in rows}

@@ -1,0 +1,98 @@
+"""What a name, a city and a mailbox may look like. Pure functions: the form explains with them, the worker decides."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from disposable_email_domains import blocklist
+from email_validator import EmailNotValidError, validate_email
+
+MAX_NAME = 80
+MAX_CITY = 80
+MAX_EMAIL = 254
+
+_LINK = re.compile(
+    r"(?:https?|ftp)://|www\.|\w\.(?:com|net|org|info|biz|ru|by|pl|de|io|me|xyz|top|click|link)(?:/|\b)", re.IGNORECASE
+)
+# First characters that make a spreadsheet take a cell for a formula, full-width forms included
+# (OWASP ASVS 5.0, 1.2.10).
+_FORMULA = tuple("=+-@\t\r＝＋－＠")
+_JOINERS = "\u200c\u200d"  # Needed inside words of some scripts.
+
+
+def tidy(text: str | None) -> str:
+    """Unicode NFC, with every run of ordinary white space as one space and none at the ends.
+
+    Tabs and line ends are left for `problem_with` to refuse: nobody has one in their name.
+    """
+    return re.sub(r"[ \u00a0\u2000-\u200a\u202f\u205f\u3000]+", " ", unicodedata.normalize("NFC", text or "")).strip(
+        " "
+    )
+
+
+def problem_with(text: str, longest: int) -> str | None:
+    """Why this cannot be a name or a city: `empty`, `long`, `control`, `link`, `formula`, `letterless`, or None when it can."""
+    if not text:
+        return "empty"
+    if len(text) > longest:
+        return "long"
+    if any(
+        unicodedata.category(char) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp") and char not in _JOINERS
+        for char in text
+    ):
+        return "control"
+    if _LINK.search(text):
+        return "link"
+    if text.startswith(_FORMULA):
+        return "formula"
+    if not any(unicodedata.category(char)[0] == "L" for char in text):
+        return "letterless"
+    return None
+
+
+def normal_email(text: str) -> str | None:
+    """The address as mail is sent to it (domain in lower case, Unicode NFC), or None when it is not an address.
+
+    Syntax and IDNA by email-validator; whether the domain takes mail is not asked here.
+    """
+    if len(text) > MAX_EMAIL:
+        return None
+    try:
+        return validate_email(text, check_deliverability=False).normalized
+    except EmailNotValidError:
+        return None
+
+
+def is_throwaway(email: str) -> bool:
+    """Whether the domain, or one above it, is on the list of throw-away mail providers."""
+    labels = email.rpartition("@")[2].lower().split(".")
+    return any(".".join(labels[start:]) in blocklist for start in range(len(labels) - 1))
+
+
+_SAME_PROVIDER = {
+    "googlemail.com": "gmail.com",
+    "protonmail.com": "proton.me",
+    "protonmail.ch": "proton.me",
+    "pm.me": "proton.me",
+    "ya.ru": "yandex.ru",
+    "yandex.com": "yandex.ru",
+    "yandex.by": "yandex.ru",
+    "yandex.kz": "yandex.ru",
+    "yandex.ua": "yandex.ru",
+}
+
+
+def canonical_mailbox(email: str) -> str:
+    """One spelling for all addresses that reach one mailbox: case, `+tag`, dots at Gmail, second names of providers.
+
+    The rules are those of the e-petitions site of the UK Parliament (its `domains` table), which strip `+tag`
+    everywhere and dots at Gmail alone.
+    """
+    local, _, domain = email.rpartition("@")
+    domain = domain.lower().encode("idna").decode() if not domain.isascii() else domain.lower()
+    domain = _SAME_PROVIDER.get(domain, domain)
+    local = local.casefold().split("+")[0] or local.casefold()
+    if domain == "gmail.com":
+        local = local.replace(".", "")
+    return f"{local}@{domain}"

@@ -1,0 +1,240 @@
+"""What web and console do with petitions. Nothing here can open what is sealed."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from sqlalchemy import func, select
+
+from core.errors import NotFoundError, database_may_be_away
+from core.extensions import db
+from core.inbox import append, read_answer
+from core.sealing import answer_public_key
+from petitions.models import (
+    Addressee,
+    Petition,
+    PetitionAddressee,
+    PetitionText,
+    PublicAddressee,
+    PublicPetition,
+    PublicSigner,
+    PublicText,
+    Tally,
+)
+
+NAMED_SHOWN = 60
+MILESTONES = [step * 10**power for power in range(1, 7) for step in (1, 2, 5)]
+"""The ladder 10, 20, 50, 100 ... 5,000,000 that a petition climbs."""
+
+
+@dataclass(frozen=True, slots=True)
+class PetitionCard:
+    """A petition in a list."""
+
+    petition: PublicPetition
+    text: PublicText
+
+
+@dataclass(frozen=True, slots=True)
+class PetitionPage:
+    """All that the page of a petition shows."""
+
+    petition: PublicPetition
+    text: PublicText
+    texts: Sequence[PublicText]
+    addressees: Sequence[PublicAddressee]
+    signers: Sequence[str]
+
+    @property
+    def accepts_signatures(self) -> bool:
+        """Whether the form is shown. The worker decides by the moment of arrival."""
+        closes_at = self.petition.closes_at
+        return self.petition.state == "open" and (closes_at is None or closes_at > datetime.now(UTC))
+
+    @property
+    def milestone(self) -> int:
+        """The next step of the ladder."""
+        return next((step for step in MILESTONES if step > self.petition.counted), MILESTONES[-1])
+
+    @property
+    def fallback(self) -> PublicAddressee | None:
+        """Who receives the signatures from countries without an addressee of their own."""
+        return next((one for one in self.addressees if one.addressee_id == self.petition.fallback_addressee_id), None)
+
+
+def _best_text(texts: Sequence[PublicText], *wishes: str | None) -> PublicText:
+    by_language = {text.language: text for text in texts}
+    for language in (*wishes, "en"):
+        if language in by_language:
+            return by_language[language]
+    return texts[0]
+
+
+def list_open(language: str) -> list[PetitionCard]:
+    """Petitions that can be signed, newest first."""
+    with database_may_be_away():
+        petitions = db.session.scalars(
+            select(PublicPetition).where(PublicPetition.state == "open").order_by(PublicPetition.opens_at.desc())
+        ).all()
+        texts = db.session.scalars(
+            select(PublicText).where(PublicText.petition_id.in_([one.id for one in petitions]))
+        ).all()
+    cards = []
+    for petition in petitions:
+        if own := [text for text in texts if text.petition_id == petition.id]:
+            cards.append(PetitionCard(petition, _best_text(own, language)))
+    return cards
+
+
+def show(slug: str, language: str, text_language: str | None = None) -> PetitionPage:
+    """The page of one public petition. Raises NotFoundError for one that is not there, or not public."""
+    with database_may_be_away():
+        petition = db.session.scalar(select(PublicPetition).where(PublicPetition.slug == slug))
+        if petition is None:
+            raise NotFoundError
+        texts = db.session.scalars(
+            select(PublicText).where(PublicText.petition_id == petition.id).order_by(PublicText.language)
+        ).all()
+        if not texts:
+            raise NotFoundError
+        addressees = db.session.scalars(select(PublicAddressee).where(PublicAddressee.petition_id == petition.id)).all()
+        signers = db.session.scalars(
+            select(PublicSigner.name)
+            .where(PublicSigner.petition_id == petition.id)
+            .order_by(PublicSigner.signature_id)
+            .limit(NAMED_SHOWN)
+        ).all()
+    return PetitionPage(petition, _best_text(texts, text_language, language), texts, addressees, signers)
+
+
+@dataclass(frozen=True, slots=True)
+class SignerInput:
+    """A checked form."""
+
+    name: str
+    email: str
+    country: str
+    city: str
+    in_public: bool
+    updates: bool
+    consent_hash: str
+    filled_trap: bool
+
+
+def sign(page: PetitionPage, signer: SignerInput, text: PublicText, language: str, event_id: UUID) -> bool:
+    """Store a signature as a sealed event. False when this very form was already sent.
+
+    Whether the person has signed before is not known here, so the answer cannot tell. Raises UnavailableError.
+    """
+    payload = {
+        "v": 1,
+        "name": signer.name,
+        "email": signer.email,
+        "country": signer.country,
+        "city": signer.city,
+        "text": {"version": text.version, "language": text.language, "hash": text.hash},
+        "consent": {
+            "ministry": True,
+            "public": signer.in_public,
+            "updates": signer.updates,
+            "hash": signer.consent_hash,
+        },
+        "visibility": "public" if signer.in_public else "ministry",
+        "language": language,
+        "trap": signer.filled_trap,
+        "salt": base64.b64encode(os.urandom(16)).decode(),
+    }
+    return append("sign", page.petition.id, payload, event_id)
+
+
+def press_button(kind: str, token: str, answer_key: str | None, event_id: UUID) -> None:
+    """Store that somebody pressed `confirm` or `withdraw` with a token. The worker verifies it. Raises UnavailableError."""
+    public_key = answer_public_key(answer_key) if answer_key else None
+    append(kind, None, {"v": 1, "token": token, "answer_key": public_key}, event_id)
+
+
+def button_result(event_id: UUID, answer_key: str) -> str | None:
+    """What came of a pressed button, None while nothing has (or when this browser is not the one that pressed it)."""
+    answer = read_answer(event_id, answer_key)
+    return None if answer is None else answer.decode()
+
+
+# --- For the console ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class AddresseeCount:
+    """One line of the counts by addressee."""
+
+    addressee: Addressee
+    by_state: dict[str, int]
+
+
+def list_petitions(language: str) -> list[tuple[Petition, str]]:
+    """Every petition with its title, newest first."""
+    petitions = db.session.scalars(select(Petition).order_by(Petition.created_at.desc())).all()
+    return [(petition, petition_title(petition.id, language)) for petition in petitions]
+
+
+def find_petition(petition_id: int) -> Petition:
+    """One petition in any state. Raises NotFoundError."""
+    petition = db.session.get(Petition, petition_id)
+    if petition is None:
+        raise NotFoundError
+    return petition
+
+
+def petition_title(petition_id: int, language: str) -> str:
+    """Title in this language, or English, or any."""
+    texts = db.session.scalars(
+        select(PetitionText)
+        .where(PetitionText.petition_id == petition_id)
+        .order_by(
+            (PetitionText.language == language).desc(),
+            (PetitionText.language == "en").desc(),
+            PetitionText.version.desc(),
+        )
+        .limit(1)
+    ).all()
+    return texts[0].title if texts else ""
+
+
+def find_addressee(petition_id: int, addressee_id: int) -> Addressee:
+    """An addressee of this petition. Raises NotFoundError for one it is not addressed to."""
+    addressee = db.session.scalar(
+        select(Addressee)
+        .join(PetitionAddressee, PetitionAddressee.addressee_id == Addressee.id)
+        .where(PetitionAddressee.petition_id == petition_id, Addressee.id == addressee_id)
+    )
+    if addressee is None:
+        raise NotFoundError
+    return addressee
+
+
+def counts_by_addressee(petition_id: int) -> list[AddresseeCount]:
+    """Every addressee of a petition with its signatures by state, most counted first."""
+    addressees = db.session.scalars(
+        select(Addressee)
+        .join(PetitionAddressee, PetitionAddressee.addressee_id == Addressee.id)
+        .where(PetitionAddressee.petition_id == petition_id)
+    ).all()
+    tallies = db.session.execute(
+        select(Tally.addressee_id, Tally.state, Tally.total).where(Tally.petition_id == petition_id)
+    ).all()
+    counts = [
+        AddresseeCount(one, {state: total for owner, state, total in tallies if owner == one.id}) for one in addressees
+    ]
+    return sorted(counts, key=lambda count: (-count.by_state.get("counted", 0), count.addressee.name_en))
+
+
+def counts_by_state(petition_id: int) -> dict[str, int]:
+    """Signatures of a petition by state."""
+    rows = db.session.execute(
+        select(Tally.state, func.sum(Tally.total)).where(Tally.petition_id == petition_id).group_by(Tally.state)
+    ).all()
+    return {state: int(total) for state, total in rows}

@@ -1,0 +1,68 @@
+"""Entry of the worker and of beat: `celery -A worker.celery worker` and `celery -A worker.celery beat`."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Any
+
+from celery import Task
+from celery.signals import setup_logging, worker_process_init
+from flask import Flask
+
+import petitions.checks  # noqa: F401  # Registers its invariants, as the line above does.
+from core.config import Role, read_config
+from core.extensions import db
+from core.factory import create_base_app
+from core.queues import TaskName, make_celery
+
+flask_app: Flask = create_base_app(read_config(Role.WORKER))
+
+
+class AppTask(Task):  # type: ignore[misc]  # Celery ships no types.
+    """Runs in the application's context, one session for each run."""
+
+    abstract = True
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        with flask_app.app_context():
+            return super().__call__(*args, **kwargs)
+
+
+app = make_celery(flask_app.extensions["zbor"].redis_url)
+app.Task = AppTask
+app.conf.update(
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    worker_prefetch_multiplier=1,
+    worker_max_tasks_per_child=500,
+    worker_max_memory_per_child=600_000,
+    worker_soft_shutdown_timeout=30,
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    worker_hijack_root_logger=False,
+    imports=("worker.tasks",),
+    beat_schedule={
+        "sweep": {
+            "task": TaskName.SWEEP,
+            "schedule": float(os.environ.get("ZBOR_SWEEP_SECONDS", "30")),
+            "options": {"expires": 60},
+        },
+        "purge": {"task": TaskName.PURGE, "schedule": 3600.0, "options": {"expires": 3600}},
+    },
+)
+
+
+@setup_logging.connect
+def _log_plainly(**_options: object) -> None:
+    """One line a message, without arguments of tasks. Nothing that logs here is given personal data."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for noisy in ("celery.app.trace", "celery.worker.strategy", "fontTools", "weasyprint"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+@worker_process_init.connect
+def _drop_inherited_connections(**_options: object) -> None:
+    """A forked child must not speak over its parent's database connections."""
+    with flask_app.app_context():
+        db.engine.dispose(close=False)

@@ -1,0 +1,94 @@
+"""The drain: opens events and lets their domains act, at most BATCH in one transaction.
+
+A crash rolls the whole batch back, and the next drain finds it again. An event that fails is undone by itself and
+tried again later, so that it cannot hold up the others; one that does not open is set aside at once.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from core.extensions import db
+from core.inbox import MAX_ATTEMPTS, InboxEvent, answer
+from core.keyring import Keyring
+from core.sealing import KeyNotHeldError, SealingError, context, unseal
+from petitions import intake
+from petitions.intake import Moves, Outcome
+
+log = logging.getLogger(__name__)
+
+BATCH = 200
+ANSWER_LIFETIME = timedelta(hours=1)
+
+HANDLERS: Mapping[str, Callable[[InboxEvent, Mapping[str, Any], Keyring], Outcome]] = {
+    "sign": intake.record_signature,
+    "confirm": intake.confirm_signature,
+    "withdraw": intake.withdraw_signature,
+}
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one transaction did."""
+
+    events: int = 0
+    mails: int = 0
+
+
+def drain_batch(keyring: Keyring) -> Batch:
+    """Deal with the oldest waiting events that our keys open. Commits once. Lets a lost database raise."""
+    events = db.session.scalars(
+        select(InboxEvent)
+        .where(InboxEvent.state == "new", InboxEvent.key_id.in_(keyring.key_ids))
+        .order_by(InboxEvent.received_at)
+        .limit(BATCH)
+        .with_for_update(skip_locked=True)
+    ).all()
+    batch = Batch(events=len(events))
+    moves: Moves = Counter()
+    for event in events:
+        outcome = _deal_with(event, keyring)
+        if outcome is not None:
+            moves.update(outcome.moves)
+            batch.mails += outcome.mails
+    intake.apply_moves(moves)
+    db.session.commit()
+    return batch
+
+
+def _deal_with(event: InboxEvent, keyring: Keyring) -> Outcome | None:
+    event_id = event.id
+    try:
+        payload = unseal(event.sealed or b"", keyring.private_keys, context(event.kind, event.petition_id, event_id))
+        handler = HANDLERS[event.kind]
+    except KeyNotHeldError:
+        return None
+    except (SealingError, ValueError, KeyError) as error:
+        event.state = "unreadable"
+        event.drained_at = func.now()
+        log.warning("event %s set aside as unreadable: %s", event_id, type(error).__name__)
+        return None
+    try:
+        with db.session.begin_nested():
+            outcome = handler(event, payload, keyring)
+            if outcome.answer is not None and isinstance(payload.get("answer_key"), str):
+                answer(event_id, payload["answer_key"], outcome.answer.encode(), ANSWER_LIFETIME)
+            event.state, event.sealed, event.drained_at = "done", None, func.now()
+    except (OperationalError, InterfaceError):
+        raise  # The database is away or chose us to end a deadlock: the whole batch is tried again.
+    except Exception as error:
+        # Anything else is this event's own fault, and must not block the others. The text may quote what was typed.
+        log.error("event %s of kind %s failed: %s", event_id, event.kind, type(error).__name__)
+        event.attempts += 1
+        if event.attempts >= MAX_ATTEMPTS:
+            event.state, event.drained_at = "failed", func.now()
+        return None
+    return outcome

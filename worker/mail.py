@@ -1,0 +1,210 @@
+"""Sending mail from the outbox: at least once, and at most one repeat after a crash.
+
+A mail is leased, sent, then marked as sent. Leases are judged by the database's clock, and a fence keeps a mailer
+whose lease ran out from marking what another has taken over. The Message-ID is the same at every attempt.
+"""
+
+from __future__ import annotations
+
+import logging
+import smtplib
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from urllib.parse import parse_qs, unquote, urlsplit
+from uuid import UUID
+
+from flask import render_template
+from flask_babel import force_locale
+from sqlalchemy import delete, func, or_, select, update
+
+from core.config import Config
+from core.extensions import db
+from core.keyring import Keyring
+from core.outbox import MailPace, OutboxMail
+from core.records import decrypt_record, open_row_key
+from core.sealing import SealingError
+
+log = logging.getLogger(__name__)
+
+LEASE = timedelta(minutes=5)
+FIRST_PAUSE = timedelta(seconds=30)
+LONGEST_PAUSE = timedelta(hours=1)
+MAX_ATTEMPTS = 24
+SMTP_SECONDS = 20
+KEPT = timedelta(days=14)
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A mail that is ours to send while the fence stands."""
+
+    mail_id: UUID
+    fence: int
+    attempts: int
+
+
+def send_due(keyring: Keyring, config: Config) -> None:
+    """Send until nothing is due, never faster than the rate that all mailers share."""
+    while True:
+        leases, pause = lease_due(config.mail_per_minute / 60)
+        if pause:
+            time.sleep(min(pause, 5.0))
+        elif not leases or not _send_all(leases, keyring, config):
+            return
+
+
+def lease_due(rate: float) -> tuple[list[Lease], float]:
+    """Lease one second's worth of due mails, or say how many seconds to wait for the next slot. Commits."""
+    pace = db.session.scalars(select(MailPace).with_for_update()).one()
+    wait = db.session.scalars(select(func.extract("epoch", pace.next_at - func.clock_timestamp()))).one()
+    due = (
+        OutboxMail.state == "queued",
+        OutboxMail.due_at <= func.now(),
+        or_(OutboxMail.leased_until.is_(None), OutboxMail.leased_until < func.now()),
+    )
+    if wait > 0:
+        is_due = db.session.scalar(select(OutboxMail.id).where(*due).limit(1)) is not None
+        db.session.rollback()
+        return [], float(wait) if is_due else 0.0
+    mails = db.session.scalars(
+        select(OutboxMail)
+        .where(*due)
+        .order_by(OutboxMail.due_at)
+        .limit(max(1, int(rate)))
+        .with_for_update(skip_locked=True)
+    ).all()
+    leases = []
+    for mail in mails:
+        mail.leased_until = func.now() + LEASE
+        mail.fence += 1
+        mail.attempts += 1
+        leases.append(Lease(mail.id, mail.fence, mail.attempts))
+    pace.next_at = func.clock_timestamp() + timedelta(seconds=len(leases) / rate)
+    db.session.commit()
+    return leases, 0.0
+
+
+def _send_all(leases: list[Lease], keyring: Keyring, config: Config) -> bool:
+    """Send what was leased. False when the mail server is not to be had; the mails then wait their turn again."""
+    waiting = list(leases)
+    try:
+        with _connection(config) as smtp:
+            while waiting:
+                _send_one(smtp, waiting[0], keyring, config)
+                waiting.pop(0)
+    except (
+        OSError,
+        smtplib.SMTPServerDisconnected,
+        smtplib.SMTPConnectError,
+        smtplib.SMTPHeloError,
+        smtplib.SMTPAuthenticationError,
+    ) as error:
+        db.session.rollback()
+        log.warning("mail server not available (%s); %d mails wait", type(error).__name__, len(waiting))
+        for lease in waiting:
+            _put_off(lease, None)
+        return False
+    return True
+
+
+@contextmanager
+def _connection(config: Config) -> Iterator[smtplib.SMTP]:
+    """A connection as the secret `smtp_url` says: smtp://user:password@host:port, smtps://..., or smtp://...?starttls=1."""
+    url = urlsplit(config.secret("smtp_url").decode())
+    host, secure = url.hostname or "localhost", ssl.create_default_context()
+    smtp: smtplib.SMTP
+    if url.scheme == "smtps":
+        smtp = smtplib.SMTP_SSL(host, url.port or 465, timeout=SMTP_SECONDS, context=secure)
+    else:
+        smtp = smtplib.SMTP(host, url.port or 25, timeout=SMTP_SECONDS)
+    with smtp:
+        if parse_qs(url.query).get("starttls") == ["1"]:
+            smtp.starttls(context=secure)
+        if url.username:
+            smtp.login(unquote(url.username), unquote(url.password or ""))
+        yield smtp
+
+
+def _send_one(smtp: smtplib.SMTP, lease: Lease, keyring: Keyring, config: Config) -> None:
+    row = db.session.get(OutboxMail, lease.mail_id, populate_existing=True)
+    if row is None or row.row_key_id is None or row.sealed is None:
+        _finish(lease, "failed", None)  # The person was erased meanwhile: there is nobody left to write to.
+        return
+    try:
+        mail = decrypt_record(open_row_key(row.row_key_id, keyring.private_keys), "outbox", row.id, row.sealed)
+    except (SealingError, LookupError):
+        _put_off(lease, None)  # The key may be back later; what was erased is settled by the next look.
+        return
+    message = compose(row.template, mail, config, keyring.message_id(row.id, config.mail_from.rpartition("@")[2]))
+    db.session.rollback()  # No transaction stays open while the mail server takes its time.
+    try:
+        smtp.send_message(message, from_addr=config.mail_from, to_addrs=[mail["to"]])
+    except smtplib.SMTPRecipientsRefused as error:
+        _refused(lease, next(iter(error.recipients.values()))[0])
+    except smtplib.SMTPResponseException as error:
+        _refused(lease, error.smtp_code)
+    except (smtplib.SMTPNotSupportedError, UnicodeError):
+        _finish(lease, "failed", None)  # The server cannot take an address in this script.
+    else:
+        _finish(lease, "sent", 250)
+
+
+def _refused(lease: Lease, code: int) -> None:
+    """4xx: later, with growing pauses. 5xx: never."""
+    if code >= 500:
+        _finish(lease, "failed", code)
+    else:
+        _put_off(lease, code)
+
+
+def _put_off(lease: Lease, code: int | None) -> None:
+    if lease.attempts >= MAX_ATTEMPTS:
+        _finish(lease, "failed", code)
+        return
+    pause = min(FIRST_PAUSE * 2 ** (lease.attempts - 1), LONGEST_PAUSE)
+    _write(lease, due_at=func.now() + pause, leased_until=None, smtp_status=code)
+
+
+def _finish(lease: Lease, state: str, code: int | None) -> None:
+    _write(lease, state=state, sealed=None, leased_until=None, smtp_status=code, finished_at=func.now())
+
+
+def _write(lease: Lease, **values: object) -> None:
+    """Only while the fence stands. Commits."""
+    db.session.execute(
+        update(OutboxMail)
+        .where(OutboxMail.id == lease.mail_id, OutboxMail.fence == lease.fence, OutboxMail.state == "queued")
+        .values(**values)
+        .execution_options(synchronize_session=False)
+    )
+    db.session.commit()
+
+
+def compose(template: str, mail: dict[str, str], config: Config, message_id: str) -> EmailMessage:
+    """A plain-text mail. The template's first line is the subject; it says neither the petition nor the cause."""
+    with force_locale(mail["language"]):
+        subject, _, body = render_template(f"mail/{template}.txt", mail=mail, contact=config.contact_address).partition(
+            "\n"
+        )
+    message = EmailMessage()
+    message["Subject"] = subject.strip()
+    message["From"] = config.mail_from
+    message["To"] = mail["to"]
+    message["Date"] = datetime.now(UTC)
+    message["Message-ID"] = message_id
+    message["Auto-Submitted"] = "auto-generated"
+    message["Content-Language"] = mail["language"]
+    message.set_content(body.strip() + "\n")
+    return message
+
+
+def forget_sent() -> None:
+    """Delete rows of mails that were sent or given up long ago. Does not commit."""
+    db.session.execute(
+        delete(OutboxMail).where(OutboxMail.state != "queued", OutboxMail.finished_at < func.now() - KEPT)
+    )

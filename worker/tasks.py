@@ -1,0 +1,80 @@
+"""The tasks. Each is thin: load by id or look for work, call a domain's function, leave the state in the database."""
+
+from __future__ import annotations
+
+import logging
+
+from celery import shared_task
+from sqlalchemy import func, select
+
+from core.config import current_config
+from core.extensions import db
+from core.inbox import forget_answers
+from core.keyring import load_keyring
+from core.queues import TaskName, wake
+from delivery import building
+from petitions.intake import expire_unconfirmed, forget_duplicates
+from worker.drain import BATCH, drain_batch
+from worker.mail import forget_sent, send_due
+from worker.pdf import draw_bundle
+
+log = logging.getLogger(__name__)
+
+
+@shared_task(name=TaskName.DRAIN)
+def drain() -> None:
+    """Take events out of the inbox until none is waiting."""
+    while True:
+        batch = drain_batch(load_keyring(current_config()))
+        if batch.mails:
+            wake(TaskName.MAIL)
+        if batch.events < BATCH:
+            return
+
+
+@shared_task(name=TaskName.MAIL)
+def mail() -> None:
+    """Send what is due in the outbox, at the sending rate."""
+    send_due(load_keyring(current_config()), current_config())
+
+
+@shared_task(name=TaskName.BUNDLES)
+def bundles() -> None:
+    """Build every bundle that is waiting."""
+    config = current_config()
+    while (claim := building.claim_bundle()) is not None:
+        try:
+            building.build(claim, load_keyring(config), draw_bundle, config)
+        except building.LeaseLostError:
+            log.warning("bundle %s was taken over by another worker", claim.bundle_id)
+        except Exception as error:
+            # The row goes back to waiting, and is given up by its count of attempts. The text of the error may quote
+            # a name, so only its type is logged.
+            log.error("building bundle %s failed: %s", claim.bundle_id, type(error).__name__)
+            building.release(claim)
+            return
+
+
+@shared_task(name=TaskName.DOWNLOADS)
+def downloads() -> None:
+    """Seal ready bundles to the browsers that asked for them."""
+    building.answer_downloads(load_keyring(current_config()), current_config())
+
+
+@shared_task(name=TaskName.SWEEP)
+def sweep() -> None:
+    """Find what a lost wake-up left unfinished: wake every task once. Each does nothing when there is nothing."""
+    for task in (TaskName.DRAIN, TaskName.MAIL, TaskName.BUNDLES, TaskName.DOWNLOADS):
+        wake(task)
+
+
+@shared_task(name=TaskName.PURGE)
+def purge() -> None:
+    """Erase what nobody may keep any longer, a few hundred rows a transaction."""
+    now = db.session.scalars(select(func.now())).one()
+    for step in (expire_unconfirmed, forget_duplicates):
+        while step(now):
+            db.session.commit()
+    forget_answers()
+    forget_sent()
+    db.session.commit()
