@@ -14,6 +14,8 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException
 
+from core.extensions import db
+
 
 class DomainError(Exception):
     """Something a person asked for cannot be had. Carries the status and never personal data."""
@@ -42,6 +44,15 @@ def database_may_be_away() -> Iterator[None]:
         raise UnavailableError from None
 
 
+def describe(error: BaseException) -> str:
+    """Type of an error and the place it came from, enough to find the fault. Its message may quote what somebody typed."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else "?"
+    return f"{type(error).__name__} at {place}"
+
+
 def _sentences(status: int) -> tuple[str, str]:
     """Title and explanation of an error page."""
     match status:
@@ -68,6 +79,7 @@ def register_errors(app: Flask) -> None:
     """Render every error as a page of ours; no text of an exception ever reaches it."""
 
     def page(status: int) -> ResponseReturnValue:
+        db.session.rollback()  # Whatever was begun is not to be finished, and the page may need the database.
         title, text = _sentences(status)
         return render_template("errors/error.html", title=title, text=text, status=status), status
 
@@ -83,12 +95,7 @@ def register_errors(app: Flask) -> None:
         return page(HTTPStatus.SERVICE_UNAVAILABLE)
 
     def on_other(error: Exception) -> ResponseReturnValue:
-        # The type and the place are enough to find the fault; the message may quote what somebody typed.
-        trace: Any = error.__traceback__
-        while trace is not None and trace.tb_next is not None:
-            trace = trace.tb_next
-        place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else "?"
-        app.logger.error("unhandled %s at %s", type(error).__name__, place)
+        app.logger.error("unhandled %s", describe(error))
         return page(HTTPStatus.INTERNAL_SERVER_ERROR)
 
     handlers: list[tuple[type[Exception], Callable[[Any], ResponseReturnValue]]] = [

@@ -11,6 +11,7 @@ from flask import Flask, g
 from sqlalchemy.pool import QueuePool
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+import core.outbox  # noqa: F401  # Foreign keys of the domains point at its tables, so every process must know them.
 from core import cli
 from core.config import Config, Role
 from core.errors import register_errors

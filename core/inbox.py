@@ -162,7 +162,7 @@ def read_answer(event_id: UUID, private_key: str, wait: float = 2.0) -> bytes | 
     while True:
         with database_may_be_away():
             sealed = db.session.scalar(
-                select(Answer.sealed).where(Answer.event_id == event_id, Answer.expires_at > text("now()"))
+                select(Answer.sealed).where(Answer.event_id == event_id, Answer.expires_at > func.now())
             )
             db.session.rollback()  # Each look needs a new snapshot, and waiting must not hold a connection.
         if sealed is not None:
@@ -189,7 +189,7 @@ def answer(event_id: UUID, public_key: str, payload: bytes, lifetime: timedelta)
         return
     db.session.execute(
         insert(Answer)
-        .values(event_id=event_id, sealed=sealed, expires_at=text("now()") + lifetime)
+        .values(event_id=event_id, sealed=sealed, expires_at=func.now() + lifetime)
         .on_conflict_do_nothing(index_elements=[Answer.event_id])
     )
 

@@ -9,6 +9,7 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy import CheckConstraint, ForeignKey, Index, Uuid, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from accounts.models import Account
 from core.extensions import CreatedAt, Model, Moment
 
 
@@ -54,7 +55,7 @@ class Bundle(Model):
     petition_id: Mapped[int] = mapped_column(ForeignKey("petitions.id"))
     addressee_id: Mapped[int] = mapped_column(ForeignKey("addressees.id"))
     state: Mapped[str] = mapped_column(server_default="requested")
-    requested_by: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
+    requested_by: Mapped[int] = mapped_column(ForeignKey(Account.id))
     requested_at: Mapped[CreatedAt]
     cutoff_at: Mapped[CreatedAt]
     step: Mapped[str | None]
@@ -77,7 +78,7 @@ class Download(Model):
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     bundle_id: Mapped[UUID] = mapped_column(ForeignKey("bundles.id"))
-    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
+    account_id: Mapped[int] = mapped_column(ForeignKey(Account.id))
     answer_key: Mapped[str]
     requested_at: Mapped[CreatedAt]
     answered_at: Mapped[Moment | None]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 
 from accounts.models import Account, StaffRole
 from accounts.services import may
@@ -89,18 +89,12 @@ def request_bundle(account: Account, petition_id: int, addressee_id: int) -> UUI
     )
     if on_its_way is not None:
         db.session.rollback()
+        wake(TaskName.BUNDLES)
         return on_its_way
     bundle_id = uuid4()
     # No rule asks for a second person yet, so a request is approved as it is made.
-    db.session.add(
-        Bundle(
-            id=bundle_id,
-            petition_id=petition_id,
-            addressee_id=addressee_id,
-            requested_by=account.id,
-            state=BundleState.APPROVED,
-        )
-    )
+    row = {"id": bundle_id, "petition_id": petition_id, "addressee_id": addressee_id, "requested_by": account.id}
+    db.session.execute(insert(Bundle).values(row | {"state": BundleState.APPROVED}))
     db.session.commit()
     wake(TaskName.BUNDLES)
     return bundle_id
@@ -123,7 +117,8 @@ def ask_for_download(account: Account, bundle_id: UUID, answer_key: str) -> UUID
     if bundle.state != BundleState.READY or public_key is None:
         raise NotFoundError
     download_id = uuid4()
-    db.session.add(Download(id=download_id, bundle_id=bundle.id, account_id=account.id, answer_key=public_key))
+    row = {"id": download_id, "bundle_id": bundle.id, "account_id": account.id, "answer_key": public_key}
+    db.session.execute(insert(Download).values(row))
     db.session.commit()
     wake(TaskName.DOWNLOADS)
     return download_id

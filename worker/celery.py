@@ -12,21 +12,28 @@ from flask import Flask
 
 import petitions.checks  # noqa: F401  # Registers its invariants, as the line above does.
 from core.config import Role, read_config
+from core.errors import describe
 from core.extensions import db
 from core.factory import create_base_app
 from core.queues import TaskName, make_celery
 
+log = logging.getLogger(__name__)
 flask_app: Flask = create_base_app(read_config(Role.WORKER))
 
 
 class AppTask(Task):  # type: ignore[misc]  # Celery ships no types.
-    """Runs in the application's context, one session for each run."""
+    """Runs in the application's context, one session for each run. An error never leaves with its text."""
 
     abstract = True
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         with flask_app.app_context():
-            return super().__call__(*args, **kwargs)
+            try:
+                return super().__call__(*args, **kwargs)
+            except Exception as error:
+                # The work is still in its rows, where the sweep finds it. Celery would log the error with its text.
+                log.error("task %s ended early: %s", self.name, describe(error))
+                return None
 
 
 app = make_celery(flask_app.extensions["zbor"].redis_url)

@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.exc import InterfaceError, OperationalError
 
+from core.errors import describe
 from core.extensions import db
 from core.inbox import MAX_ATTEMPTS, InboxEvent, answer
 from core.keyring import Keyring
@@ -86,7 +87,7 @@ def _deal_with(event: InboxEvent, keyring: Keyring) -> Outcome | None:
         raise  # The database is away or chose us to end a deadlock: the whole batch is tried again.
     except Exception as error:
         # Anything else is this event's own fault, and must not block the others. The text may quote what was typed.
-        log.error("event %s of kind %s failed: %s", event_id, event.kind, type(error).__name__)
+        log.error("event %s of kind %s failed: %s", event_id, event.kind, describe(error))
         event.attempts += 1
         if event.attempts >= MAX_ATTEMPTS:
             event.state, event.drained_at = "failed", func.now()

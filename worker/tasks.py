@@ -8,6 +8,7 @@ from celery import shared_task
 from sqlalchemy import func, select
 
 from core.config import current_config
+from core.errors import describe
 from core.extensions import db
 from core.inbox import forget_answers
 from core.keyring import load_keyring
@@ -49,8 +50,8 @@ def bundles() -> None:
             log.warning("bundle %s was taken over by another worker", claim.bundle_id)
         except Exception as error:
             # The row goes back to waiting, and is given up by its count of attempts. The text of the error may quote
-            # a name, so only its type is logged.
-            log.error("building bundle %s failed: %s", claim.bundle_id, type(error).__name__)
+            # a name, so only its type and place are logged.
+            log.error("building bundle %s failed: %s", claim.bundle_id, describe(error))
             building.release(claim)
             return
 

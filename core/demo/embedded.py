@@ -209,7 +209,7 @@ class EmbeddedValkey:
             )
         log = (self.folder / "valkey.log").open("ab")
         self.process = subprocess.Popen(
-            [str(binary), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
+            [*dies_with_us(), str(binary), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
              "--maxmemory-policy", "noeviction", "--dir", str(self.folder)],
             stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
@@ -228,10 +228,16 @@ class EmbeddedValkey:
         self.process = None
 
 
+def dies_with_us(how: str = "TERM") -> list[str]:
+    """Prefix for a command that is to end when this process does, even when this process is killed."""
+    return ["setpriv", "--pdeathsig", how]
+
+
 def _as_nobody() -> list[str]:
-    """Prefix for a PostgreSQL command when this process is root; nothing otherwise."""
+    """Prefix for a PostgreSQL command: ends with us, and is not run as root."""
+    prefix = dies_with_us("INT")
     if os.geteuid() != 0:
-        return []
+        return prefix
     nobody = pwd.getpwnam("nobody")
     capability = "--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override"
-    return ["setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups", *capability]
+    return [*prefix, f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups", *capability]

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core.demo.embedded import EmbeddedPostgres, EmbeddedValkey, StandError, free_port, port_is_busy
+from core.demo.embedded import EmbeddedPostgres, EmbeddedValkey, StandError, dies_with_us, free_port, port_is_busy
 from core.keys import make_secrets, root_public_key
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -130,7 +130,7 @@ class Stand:
         """Start one process in a group of its own, with its output in logs/<name>.log."""
         with (self.logs / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                command, env=self.environment(role), cwd=ROOT, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+                [*dies_with_us(), *command], env=self.environment(role), cwd=ROOT, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
             )
 
     def start_web(self, *, workers: int = 2, threads: int = 4) -> None:
@@ -142,7 +142,7 @@ class Stand:
         self._gunicorn("console", "console", self.ports.console, 1, 4)
 
     def _gunicorn(self, name: str, role: str, port: int, workers: int, threads: int) -> None:
-        options = ["--workers", str(workers), "--threads", str(threads), "--bind", f"127.0.0.1:{port}", "--no-control-socket"]
+        options = ["--workers", str(workers), "--threads", str(threads), "--bind", f"127.0.0.1:{port}", "--graceful-timeout", "5", "--no-control-socket"]
         self.spawn(name, role, sys.executable, "-m", "gunicorn", *options, "wsgi:create_app()")
         self.wait_for(name, f"http://localhost:{port}/privacy" if role == "public" else f"http://localhost:{port}/login")
 
