@@ -11,5 +11,11 @@ from wtforms.validators import InputRequired, Length
 class LoginForm(FlaskForm):
     """Address and passphrase. The upper bound keeps a long text from becoming work for the hash."""
 
-    email = EmailField(_l("E-mail address"), [InputRequired(_l("Enter your e-mail address.")), Length(max=254)])
-    passphrase = PasswordField(_l("Passphrase"), [InputRequired(_l("Enter your passphrase.")), Length(max=128)])
+    email = EmailField(
+        _l("E-mail address"),
+        [InputRequired(_l("Enter your e-mail address.")), Length(max=254, message=_l("This is too long."))],
+    )
+    passphrase = PasswordField(
+        _l("Passphrase"),
+        [InputRequired(_l("Enter your passphrase.")), Length(max=128, message=_l("This is too long."))],
+    )

@@ -85,7 +85,7 @@ def register_errors(app: Flask) -> None:
 
     def on_http(error: HTTPException) -> ResponseReturnValue:
         if error.code is None or error.code < 400:
-            return error  # type: ignore[return-value]  # A redirect is raised as an exception by the router, and is a response.
+            return error
         return page(error.code)
 
     def on_domain(error: DomainError) -> ResponseReturnValue:

@@ -33,10 +33,10 @@ def invariant(name: str, sentence: str) -> Callable[[Callable[[], int]], Callabl
 
 
 def run_fsck() -> list[tuple[Invariant, int]]:
-    """Check everything in one snapshot, in order of name."""
+    """Check everything in one snapshot, in order of number."""
     db.session.rollback()
     db.session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
-    results = [(item, item.count_broken()) for item in sorted(_invariants, key=lambda item: item.name)]
+    results = [(item, item.count_broken()) for item in sorted(_invariants, key=lambda item: int(item.name[1:]))]
     db.session.rollback()
     return results
 

@@ -14,9 +14,9 @@ from core.i18n import current_language
 from core.sealing import new_answer_key
 from core.security import SIGNED_IN, open_to
 from delivery import services
+from delivery.forms import DownloadForm, RequestBundleForm
 from delivery.models import BUILD_STEP_LABELS, BUNDLE_STATE_LABELS
 from petitions.models import PETITION_STATE_LABELS, SIGNATURE_STATE_LABELS
-from delivery.forms import DownloadForm, RequestBundleForm
 
 bp = Blueprint("delivery", __name__)
 DOWNLOAD_COOKIE_SECONDS = 600

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from typing import Any
 from uuid import UUID, uuid4
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
-from wtforms import BooleanField, EmailField, Field, HiddenField, SelectField, StringField
+from markupsafe import Markup, escape
+from wtforms import BooleanField, EmailField, Field, HiddenField, StringField
 from wtforms.validators import InputRequired, StopValidation, ValidationError
+from wtforms.widgets import html_params
 
+from core.config import LANGUAGES
 from core.i18n import country_choices, current_language
 from petitions.rules import MAX_CITY, MAX_EMAIL, MAX_NAME, is_throwaway, normal_email, problem_with, tidy
 
@@ -78,6 +82,30 @@ class MailAddress:
         field.data = typed
 
 
+@lru_cache(maxsize=len(LANGUAGES))
+def _country_options(language: str) -> str:
+    """The 250 options of one language. Drawing them anew took more than half of the time of the whole page."""
+    return "".join(f'<option value="{code}">{escape(name)}</option>' for code, name in country_choices(language))
+
+
+class CountrySelect:
+    """Widget of the country field; looks like WTForms' own."""
+
+    def __call__(self, field: Field, **attributes: Any) -> Markup:
+        options = f'<option value="">{escape(_("Choose a country"))}</option>' + _country_options(current_language())
+        if field.data in field.codes:
+            options = options.replace(f'value="{field.data}"', f'value="{field.data}" selected', 1)
+        params = html_params(id=field.id, name=field.name, **attributes)
+        return Markup(f"<select {params}>{options}</select>")  # noqa: S704  # Each part is escaped above.
+
+
+class CountryField(Field):
+    """An ISO 3166-1 code."""
+
+    widget = CountrySelect()
+    codes = frozenset(code for code, _name in country_choices("en"))
+
+
 class SignForm(PublicForm):
     """What a signer gives us. Labels of the consents are what the signer agrees to; their hash goes with the signature."""
 
@@ -91,15 +119,14 @@ class SignForm(PublicForm):
         [MailAddress()],
         description=_l("Only to confirm your signature. It is never handed over or shown."),
     )
-    country = SelectField(
+    country = CountryField(
         _l("Country where you live"),
         description=_l("Your signature goes to the foreign ministry of this country."),
-        validate_choice=False,
     )
     city = StringField(_l("City"), [PlainText(MAX_CITY, _l("Enter the city or town where you live."))])
     consent_ministry = BooleanField(
         _l(
-            "I agree that my name and city are handed over to the foreign ministry of the country where I live, or, if the petition is not addressed to it, to the petition’s general addressee."
+            "I agree that my name and city, with the date, are handed over to the foreign ministry of the country where I live, or, if the petition is not addressed to it, to the petition’s general addressee."
         ),
         [InputRequired(_l("Without this consent we cannot hand over your signature. Tick the box if you agree."))],
     )
@@ -110,14 +137,13 @@ class SignForm(PublicForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.country.choices = [("", _("Choose a country")), *country_choices(current_language())]
         self.event_id.data = str(self.event())
 
     def validate_country(self, field: Field) -> None:
         """A code of the list; an empty choice and an unknown code get different sentences."""
         if not field.data:
             raise ValidationError(_("Choose the country where you live."))
-        if field.data not in {code for code, _name in field.choices}:
+        if field.data not in field.codes:
             raise ValidationError(_("We do not know this country. Choose one from the list."))
 
     def consent_hash(self) -> str:

@@ -303,7 +303,7 @@ def read_counted(
     )
     for signature_id, sealed, received_at, key_id, sealed_key in rows:
         record = decrypt_record(
-            open_sealed_row_key(key_id, sealed_key, private_keys), "signatures", signature_id, sealed
+            open_sealed_row_key(key_id, sealed_key, private_keys), "signatures", signature_id, sealed or b""
         )
         yield CountedSignature(record["name"], record["city"], received_at)
 

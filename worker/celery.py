@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 flask_app: Flask = create_base_app(read_config(Role.WORKER))
 
 
-class AppTask(Task):  # type: ignore[misc]  # Celery ships no types.
+class AppTask(Task):
     """Runs in the application's context, one session for each run. An error never leaves with its text."""
 
     abstract = True

@@ -18,7 +18,7 @@ FONTS = ROOT / "static" / "fonts"
 FONT_SCHEME = "zbor-font:"
 
 
-class OwnFontsOnly(URLFetcher):  # type: ignore[misc]  # WeasyPrint ships no types.
+class OwnFontsOnly(URLFetcher):
     """Serves the fonts of static/fonts by name and refuses everything else.
 
     A subclass, because WeasyPrint 70 crashes on a plain function that raises.
@@ -49,7 +49,6 @@ def draw_bundle(document: BundleDocument) -> DrawnPdf:
     """Draw a whole bundle: tagged (PDF/UA-1), language set, text selectable. About 105 kB of memory a row of the register."""
     html = render_template("pdf/bundle.html", document=document)
     css, fonts = _stylesheet()
-    rendered = HTML(string=html, url_fetcher=OwnFontsOnly()).render(
-        stylesheets=[css], font_config=fonts, pdf_variant="pdf/ua-1"
-    )
-    return DrawnPdf(rendered.write_pdf(), len(rendered.pages))
+    options = {"pdf_variant": "pdf/ua-1", "pdf_tags": True}
+    rendered = HTML(string=html, url_fetcher=OwnFontsOnly()).render(stylesheets=[css], font_config=fonts, **options)
+    return DrawnPdf(rendered.write_pdf(**options), len(rendered.pages))

@@ -60,11 +60,19 @@ class Stand:
 
     def check_ports(self) -> None:
         """Raises StandError naming the first port that is taken."""
-        names = {"public": "the site", "console": "the console", "postgres": "PostgreSQL", "redis": "Valkey", "smtp": "the mail catcher"}
+        names = {
+            "public": "the site",
+            "console": "the console",
+            "postgres": "PostgreSQL",
+            "redis": "Valkey",
+            "smtp": "the mail catcher",
+        }
         for name, what in names.items():
             port = getattr(self.ports, name)
             if port_is_busy(port):
-                raise StandError(f"Port {port}, which {what} wants, is in use. Stop what listens there and run this again.")
+                raise StandError(
+                    f"Port {port}, which {what} wants, is in use. Stop what listens there and run this again."
+                )
 
     def start_servers(self) -> None:
         """PostgreSQL and Valkey, with the database made and migrated, secrets made, and a sealing key listed."""
@@ -105,7 +113,11 @@ class Stand:
         if role in ("console", "worker"):
             own["ZBOR_SECRETS_DIR"] = str(self.secrets / role)
         if role == "worker":
-            own |= {"ZBOR_MAIL_FROM": "zbor@example.org", "ZBOR_MAIL_PER_MINUTE": "6000", "ZBOR_BUNDLE_DIR": str(self.folder / "bundles")}
+            own |= {
+                "ZBOR_MAIL_FROM": "zbor@example.org",
+                "ZBOR_MAIL_PER_MINUTE": "6000",
+                "ZBOR_BUNDLE_DIR": str(self.folder / "bundles"),
+            }
         if role == "public":
             own["ZBOR_DEV_MAIL_DIR"] = str(self.mails)
         common = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG") if name in os.environ}
@@ -122,7 +134,9 @@ class Stand:
     def run_flask(self, role: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """The same, for a caller that looks at the exit code itself."""
         command = [sys.executable, "-m", "flask", "--app", "wsgi", *arguments]
-        return subprocess.run(command, env=self.environment(role), cwd=ROOT, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            command, env=self.environment(role), cwd=ROOT, capture_output=True, text=True, check=False
+        )
 
     # --- Processes ------------------------------------------------------------------------------------------------------
 
@@ -130,7 +144,13 @@ class Stand:
         """Start one process in a group of its own, with its output in logs/<name>.log."""
         with (self.logs / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                [*dies_with_us(), *command], env=self.environment(role), cwd=ROOT, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+                [*dies_with_us(), *command],
+                env=self.environment(role),
+                cwd=ROOT,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
             )
 
     def start_web(self, *, workers: int = 2, threads: int = 4) -> None:
@@ -142,9 +162,21 @@ class Stand:
         self._gunicorn("console", "console", self.ports.console, 1, 4)
 
     def _gunicorn(self, name: str, role: str, port: int, workers: int, threads: int) -> None:
-        options = ["--workers", str(workers), "--threads", str(threads), "--bind", f"127.0.0.1:{port}", "--graceful-timeout", "5", "--no-control-socket"]
+        options = [
+            "--workers",
+            str(workers),
+            "--threads",
+            str(threads),
+            "--bind",
+            f"127.0.0.1:{port}",
+            "--graceful-timeout",
+            "5",
+            "--no-control-socket",
+        ]
         self.spawn(name, role, sys.executable, "-m", "gunicorn", *options, "wsgi:create_app()")
-        self.wait_for(name, f"http://localhost:{port}/privacy" if role == "public" else f"http://localhost:{port}/login")
+        self.wait_for(
+            name, f"http://localhost:{port}/privacy" if role == "public" else f"http://localhost:{port}/login"
+        )
 
     def start_worker(self, name: str = "worker", concurrency: int = 2) -> None:
         """A Celery worker for all queues."""
@@ -155,7 +187,17 @@ class Stand:
     def start_beat(self) -> None:
         """The clock of the sweeps."""
         self.spawn(
-            "beat", "worker", sys.executable, "-m", "celery", "-A", "worker.celery", "beat", "--schedule", str(self.folder / "beat"), "--pidfile="
+            "beat",
+            "worker",
+            sys.executable,
+            "-m",
+            "celery",
+            "-A",
+            "worker.celery",
+            "beat",
+            "--schedule",
+            str(self.folder / "beat"),
+            "--pidfile=",
         )
 
     def start_catcher(self) -> None:

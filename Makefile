@@ -1,0 +1,37 @@
+# `make` lists what there is. Everything sets itself up; nothing needs to be installed by hand.
+
+.DEFAULT_GOAL := help
+PYTHON := .venv/bin/python
+PACKAGES := accounts core delivery petitions pickets worker wsgi.py
+
+help: ## show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+setup: ## install what is missing: system libraries, the locked packages, compiled translations
+	@.ci/setup
+
+demo: setup ## run the whole platform here and let 500 people sign; ONCE=1 stops after the PDF
+	@$(PYTHON) -m core.demo $(if $(ONCE),--once)
+
+test: setup lint ## all checks and all tests
+	@$(PYTHON) -m pytest $(ARGS)
+
+lint: setup ## format, style, types, import contracts
+	@$(PYTHON) -m ruff format --check --quiet .
+	@$(PYTHON) -m ruff check --quiet .
+	@$(PYTHON) -m mypy $(PACKAGES)
+	@.venv/bin/lint-imports --no-cache --quiet
+
+fmt: setup ## put the code into its format
+	@$(PYTHON) -m ruff format --quiet .
+	@$(PYTHON) -m ruff check --quiet --fix .
+
+translations: setup ## bring the .po files up to date with the texts in code and templates
+	@.venv/bin/pybabel -q extract -F core/translations/babel.cfg -k _l --project Zbor --sort-by-file --add-location=file --omit-header -o core/translations/messages.pot accounts core delivery petitions worker templates wsgi.py
+	@.venv/bin/pybabel -q update --no-fuzzy-matching --ignore-pot-creation-date --omit-header -i core/translations/messages.pot -d core/translations
+	@rm core/translations/messages.pot
+
+clean: ## remove the demonstration's data, keep what is installed
+	@rm -rf var
+
+.PHONY: help setup demo test lint fmt translations clean

@@ -1,0 +1,281 @@
+"""`make demo`: stand the platform up, let 500 people sign, hand Poland's signatures to a coordinator, and stay up."""
+
+from __future__ import annotations
+
+import argparse
+import email
+import email.policy
+import random
+import re
+import secrets
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urljoin
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from core.demo.browser import Browser
+from core.demo.embedded import StandError
+from core.demo.register import read_register, register_hash
+from core.demo.signers import Signer, make_signers
+from core.demo.stand import Ports, Stand
+
+SIGNERS = 500
+VISITORS_AT_ONCE = 8
+PATIENCE = 180.0
+POLAND = "Ministry of Foreign Affairs of the Republic of Poland"
+
+out = Console()
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def main() -> int:
+    """Run the demonstration. Returns the exit code."""
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser.add_argument("--once", action="store_true", help="stop after the PDF is built")
+    parser.add_argument("--folder", type=Path, default=Path("var"), help="where everything is kept")
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    stand = Stand(options.folder, Ports())
+    try:
+        login = start(stand)
+        Demonstration(stand, login).run()
+        if not options.once:
+            stay(stand)
+    except StandError as error:
+        out.print(f"[bold red]{error}[/]", highlight=False)
+        return 1
+    except KeyboardInterrupt:
+        out.print("\nStopping …")
+    finally:
+        stand.stop()
+    return 0
+
+
+def start(stand: Stand) -> dict[str, str]:
+    """All servers and processes. Returns what `flask seed` printed: coordinator and passphrase."""
+    steps: list[tuple[str, Callable[[], object]]] = [
+        ("looking at the ports", stand.check_ports),
+        ("PostgreSQL, Valkey, migrations, keys", stand.start_servers),
+        ("addressees, the sample petition, a coordinator", lambda: stand.flask("console", "seed")),
+        ("mail catcher", stand.start_catcher),
+        ("worker", stand.start_worker),
+        ("beat", stand.start_beat),
+        ("public site", stand.start_web),
+        ("console", stand.start_console),
+    ]
+    seeded = ""
+    for label, step in steps:
+        with out.status(label):
+            result = step()
+        seeded = result if isinstance(result, str) else seeded
+        out.print(f"[green]✓[/] {label}")
+    return dict(line.split(": ", 1) for line in seeded.splitlines() if ": " in line)
+
+
+class Demonstration:
+    """The main job, done over HTTP and SMTP as people do it."""
+
+    def __init__(self, stand: Stand, login: dict[str, str]) -> None:
+        self.stand = stand
+        self.login = login
+        self.site = f"http://localhost:{stand.ports.public}"
+        self.console = f"http://localhost:{stand.ports.console}"
+        self.signers = make_signers(SIGNERS, secrets.token_hex(3), random.Random(2021))
+        self.known_mails = {path.name for path in stand.mails.glob("*.eml")}
+        self.progress = Progress(
+            TextColumn("{task.description:<34}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=out
+        )
+
+    def run(self) -> None:
+        """Sign, confirm, ask for Poland's bundle, compare. Raises StandError when a number is not what it must be."""
+        with self.progress:
+            self._sign()
+            mails = self._wait_for_mails()
+            self._confirm(mails)
+            counted_before_bundle = self._poland_counted()
+            pdf_path = self._bundle()
+        self._compare(pdf_path, counted_before_bundle)
+        self._report(pdf_path)
+
+    def _together(self, label: str, work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+        """Do something for many, several at once, with a bar."""
+        todo = list(items)
+        task = self.progress.add_task(label, total=len(todo))
+        results = []
+        with ThreadPoolExecutor(VISITORS_AT_ONCE) as pool:
+            for result in pool.map(work, todo):
+                results.append(result)
+                self.progress.advance(task)
+        return results
+
+    def _sign(self) -> None:
+        statuses = Counter(
+            zip(
+                (one.passes_form for one in self.signers),
+                self._together("signing", self._sign_one, self.signers),
+                strict=True,
+            )
+        )
+        wrong = {key: number for key, number in statuses.items() if key not in ((True, 303), (False, 422))}
+        if wrong:
+            raise StandError(f"The form did not answer as it must: {wrong}")
+
+    def _sign_one(self, signer: Signer) -> int:
+        browser = Browser()
+        page = browser.get(f"{self.site}/petitions/no-recognition?lang={signer.language}")
+        answer = browser.submit(page, page.forms("/signatures")[0], signer.typed(), follow=False)
+        browser.close()
+        return answer.status
+
+    def _wait_for_mails(self) -> list[Path]:
+        expected = sum(one.passes_form and one.kind != "bounce" for one in self.signers)
+        task = self.progress.add_task("confirmation mails caught", total=expected)
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            mails = sorted(path for path in self.stand.mails.glob("*.eml") if path.name not in self.known_mails)
+            self.progress.update(task, completed=len(mails))
+            if len(mails) >= expected:
+                return mails
+            if time.monotonic() > deadline:
+                raise StandError(
+                    f"Only {len(mails)} of {expected} mails came within {PATIENCE:.0f} seconds; see var/logs/worker.log."
+                )
+            time.sleep(0.2)
+
+    def _confirm(self, mails: list[Path]) -> None:
+        silent = {one.email for one in self.signers if one.kind == "silent"}
+        links = []
+        for path in mails:
+            message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+            body = message.get_body(("plain",))
+            link = re.search(r"http\S+/confirm/\S+", body.get_content() if body else "")
+            if link and message["To"] not in silent:
+                links.append(link[0])
+        refused = sum(status != 200 for status in self._together("confirming by button", self._confirm_one, links))
+        duplicates = sum(one.kind == "duplicate" for one in self.signers)
+        # Of two signatures from one mailbox the second finds its link used up: its data went when the first was counted.
+        if refused != duplicates:
+            raise StandError(f"{refused} confirmations were refused where {duplicates} duplicates were sent.")
+
+    def _confirm_one(self, link: str) -> int:
+        browser = Browser()
+        page = browser.get(link)
+        answer = browser.submit(page, page.forms()[0])
+        deadline = time.monotonic() + PATIENCE
+        while "http-equiv" in answer.text and time.monotonic() < deadline:
+            again = re.search(r'content="\d+;url=([^"]+)"', answer.text)
+            answer = browser.get(urljoin(answer.url, again[1].replace("&amp;", "&"))) if again else answer
+        browser.close()
+        return answer.status
+
+    def _poland_counted(self) -> int:
+        with self.stand.postgres.connect("worker") as connection:
+            row = connection.execute(
+                "SELECT coalesce(sum(total), 0) FROM tallies t JOIN addressees a ON a.id = t.addressee_id"
+                " WHERE a.country_code = 'PL' AND t.state = 'counted'"
+            ).fetchone()
+        return int(str(row[0])) if row else 0
+
+    def _bundle(self) -> Path:
+        steps = self.progress.add_task("the bundle for Poland", total=4)
+        browser = Browser()
+        page = browser.get(f"{self.console}/login")
+        page = browser.submit(
+            page, page.forms()[0], {"email": self.login["coordinator"], "passphrase": self.login["passphrase"]}
+        )
+        self.progress.advance(steps)
+        petition = re.search(r'href="(/petitions/\d+)', page.text)
+        if not petition:
+            raise StandError("The coordinator could not log in.")
+        page = browser.get(urljoin(page.url, petition[1]))
+        action = re.search(rf'action="([^"]+)"(?:(?!</form>).)*{POLAND}', page.text, re.DOTALL)
+        rows = [form for form in page.forms("/bundles") if action and form.action == action[1]]
+        if not rows:
+            raise StandError("The console offers no bundle for Poland.")
+        page = browser.submit(page, rows[0])
+        self.progress.advance(steps)
+        deadline = time.monotonic() + PATIENCE
+        while not page.forms("/downloads"):
+            if time.monotonic() > deadline or "badge-failed" in page.text:
+                raise StandError("The bundle was not built; see var/logs/worker.log.")
+            time.sleep(0.5)
+            page = browser.get(page.url)
+        self.progress.advance(steps)
+        page = browser.submit(page, page.forms("/downloads")[0])
+        while page.headers.get("Content-Type") != "application/pdf":
+            if time.monotonic() > deadline:
+                raise StandError("The PDF was not handed out; see var/logs/worker.log.")
+            time.sleep(0.5)
+            page = browser.get(page.url)
+        self.progress.advance(steps)
+        name = re.search(r'filename="([^"]+)"', page.headers["Content-Disposition"])
+        path = self.stand.folder / "demo" / (name[1] if name else "bundle.pdf")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(page.body)
+        browser.close()
+        return path
+
+    def _compare(self, path: Path, counted: int) -> None:
+        """The register against the count of the database, its own printed hash, and the people of this run."""
+        rows, printed_hash = read_register(path)
+        if len(rows) != counted:
+            raise StandError(f"The register has {len(rows)} lines where {counted} signatures of Poland are counted.")
+        if register_hash(rows) != printed_hash:
+            raise StandError("The hash of the register as read from the PDF is not the one printed on its last page.")
+        in_register = Counter((row.name, row.city) for row in rows)
+        of_this_run = Counter(
+            (one.name, one.city) for one in self.signers if one.kind == "honest" and one.country == "PL"
+        )
+        missing = of_this_run - in_register
+        if missing:
+            raise StandError(f"{missing.total()} of the people who signed in Poland are not in the register.")
+        first_run = not self.known_mails
+        if first_run and in_register != of_this_run:
+            raise StandError("The register holds people who did not sign in this run.")
+
+    def _report(self, pdf_path: Path) -> None:
+        with self.stand.postgres.connect("worker") as connection:
+            states = connection.execute(
+                "SELECT state, sum(total) FROM tallies GROUP BY state ORDER BY 2 DESC"
+            ).fetchall()
+        refused = Counter(one.kind for one in self.signers if not one.passes_form)
+        table = Table("signatures", "number", title="Counts by state")
+        for state, total in states:
+            table.add_row(str(state), str(total))
+        for kind, number in refused.items():
+            table.add_row(f"refused by the form ({kind} address)", str(number))
+        out.print(table)
+        out.print(self.stand.flask("worker", "fsck"), highlight=False, soft_wrap=True)
+        out.print(
+            f"The register holds exactly the counted signatures of Poland: {self._poland_counted()}", highlight=False
+        )
+        out.print(f"PDF        {pdf_path}", highlight=False, soft_wrap=True)
+        out.print(f"Log-in     {self.login['coordinator']}  {self.login['passphrase']}", highlight=False)
+
+
+def stay(stand: Stand) -> None:
+    """Keep everything up until Ctrl-C. Raises StandError when a process ends by itself."""
+    public, console = stand.ports.public, stand.ports.console
+    out.print(
+        f"\nSite       http://localhost:{public}\nConsole    http://localhost:{console}\nMails      http://localhost:{public}/dev/mail/"
+    )
+    out.print("Press Ctrl-C to stop.")
+    while True:
+        for name, process in stand.processes.items():
+            if process.poll() is not None:
+                raise StandError(f"The process `{name}` has ended; var/logs/{name}.log says why.")
+        time.sleep(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

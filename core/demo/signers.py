@@ -1,0 +1,104 @@
+"""Fictional signers: names in seven languages and their scripts, homes in twenty countries, and the usual trouble."""
+
+from __future__ import annotations
+
+import random
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+COUNTRY_WEIGHTS = {
+    "PL": 30, "LT": 12, "DE": 12, "GE": 6, "CZ": 5, "SE": 4, "US": 4, "CA": 3, "GB": 3, "UA": 4, "LV": 3, "EE": 2,
+    "IL": 3, "GR": 2, "FR": 2, "NL": 1, "BE": 1, "AT": 1, "NO": 1, "MA": 1, "SG": 1,
+}  # fmt: skip
+LANGUAGE_WEIGHTS = {"be": 45, "pl": 15, "lt": 10, "de": 8, "ka": 8, "el": 7, "he": 7}
+THROWAWAY = ("mailinator.com", "guerrillamail.com", "yopmail.com")
+MALFORMED = ("olga at example.org", "no-domain@", "@example.org", "two@@example.org", "with space@example.org")
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """Somebody who fills in the form. `kind`: honest, silent (never confirms), duplicate, bounce, malformed or throwaway."""
+
+    kind: str
+    name: str
+    email: str
+    country: str
+    city: str
+    language: str
+    in_public: bool
+
+    @property
+    def passes_form(self) -> bool:
+        """Whether the form takes what they typed."""
+        return self.kind not in ("malformed", "throwaway")
+
+    def typed(self) -> dict[str, str]:
+        """Fields of the form."""
+        fields = {
+            "name": self.name,
+            "email": self.email,
+            "country": self.country,
+            "city": self.city,
+            "consent_ministry": "y",
+        }
+        return fields | ({"consent_public": "y"} if self.in_public else {})
+
+
+@lru_cache(maxsize=1)
+def _names() -> dict[str, Any]:
+    return tomllib.loads((Path(__file__).parent / "names.toml").read_text(encoding="utf-8"))
+
+
+def make_signers(total: int, run: str, luck: random.Random) -> list[Signer]:
+    """`total` signers, one in twelve a duplicate of an earlier one, one in twenty-five each of the other kinds of trouble.
+
+    `run` becomes part of every address, so that a second run brings other people.
+    """
+    trouble = {
+        "duplicate": total // 12,
+        "bounce": total // 25,
+        "malformed": total // 25,
+        "throwaway": total // 25,
+        "silent": total // 25,
+    }
+    honest = [_signer(number, run, luck) for number in range(total - sum(trouble.values()))]
+    signers = list(honest)
+    for number, original in enumerate(luck.sample(honest, trouble["duplicate"])):
+        local, _, domain = original.email.partition("@")
+        spelling = f"{local}+again@{domain}" if number % 2 else f"{local.upper()}@{domain}"
+        signers.append(replace(original, kind="duplicate", email=spelling))
+    for kind in ("bounce", "malformed", "throwaway", "silent"):
+        for number in range(trouble[kind]):
+            signer = _signer(total + number, f"{kind}.{run}", luck)
+            email = {
+                "bounce": f"bounce{number}.{run}@example.org",
+                "malformed": MALFORMED[number % len(MALFORMED)],
+                "throwaway": f"olga{number}@{THROWAWAY[number % len(THROWAWAY)]}",
+            }.get(kind, signer.email)
+            signers.append(replace(signer, kind=kind, email=email))
+    luck.shuffle(signers)
+    return signers
+
+
+def _signer(number: int, run: str, luck: random.Random) -> Signer:
+    table = _names()[luck.choices(list(LANGUAGE_WEIGHTS), list(LANGUAGE_WEIGHTS.values()))[0]]
+    gender = luck.choice(("female", "male"))
+    country = luck.choices(list(COUNTRY_WEIGHTS), list(COUNTRY_WEIGHTS.values()))[0]
+    return Signer(
+        kind="honest",
+        name=f"{luck.choice(table[f'{gender}_given'])} {luck.choice(table[f'{gender}_family'])}",
+        email=f"signer{number}.{run}@example.org",
+        country=country,
+        city=luck.choice(_names()["cities"][country]),
+        language=luck.choice(("en", "be", "pl")),
+        in_public=luck.random() < 0.2,
+    )
+
+
+def distinct(signers: list[Signer]) -> Iterator[Signer]:
+    """Those whose signature is counted once everybody who would confirm has confirmed."""
+    return (signer for signer in signers if signer.kind == "honest")
