@@ -150,10 +150,12 @@ def append(kind: str, petition_id: int | None, payload: Mapping[str, Any], event
     with database_may_be_away():
         # The web may not read its own rows, so PostgreSQL lets it neither name the conflicting column nor have the
         # row returned; the row count says whether the event is new.
-        result = db.session.connection().execute(statement.on_conflict_do_nothing())
+        result = db.session.connection().execute(
+            statement.on_conflict_do_nothing(), execution_options={"preserve_rowcount": True}
+        )
         db.session.commit()
     wake(TaskName.DRAIN)
-    return bool(result.rowcount)
+    return result.rowcount == 1
 
 
 def read_answer(event_id: UUID, private_key: str, wait: float = 2.0) -> bytes | None:

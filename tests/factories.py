@@ -1,0 +1,130 @@
+"""Rows for tests, written past all grants, each with everything it needs around it."""
+
+from __future__ import annotations
+
+import re
+from itertools import count
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from flask.testing import FlaskClient
+
+from core.config import Role
+
+if TYPE_CHECKING:
+    from tests.conftest import House
+
+_numbers = count(1)
+TITLE, SUMMARY, BODY = "Do not recognise", "A short summary.", "Dear Minister,\n\nplease do not."
+
+
+def words(prefix: str = "x") -> str:
+    """A name that no other row has."""
+    return f"{prefix}-{next(_numbers)}"
+
+
+class Factory:
+    """Makes rows in one house."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+
+    def addressee(self, country: str | None = None, **changes: Any) -> int:
+        """A ministry."""
+        values = {
+            "code": country or words("inst"), "country_code": country, "name_en": f"Ministry of {country}", "name_native": "Ministerstwo",
+            "short_name": "MSZ", "minister_title_en": "Minister", "salutation_native": "Szanowna Pani Minister,", "street_address": "al. 1",
+            "postal_code": "00-580", "city": "Warsaw", "languages": "pl", "website": "https://example.org", "lat": 52.0, "lon": 21.0,
+            "confidence": "high", "notes": "test",
+        } | changes  # fmt: skip
+        return self._insert("addressees", values)
+
+    def petition(self, countries: tuple[str, ...] = ("PL", "LT"), texts: tuple[str, ...] = ("en",), **changes: Any) -> int:
+        """An open petition to some countries, with a fallback addressee that is no country."""
+        fallback = self.addressee()
+        values = {"slug": words("petition"), "state": "open", "fallback_addressee_id": fallback} | changes
+        petition_id = self._insert("petitions", values)
+        if "opens_at" not in changes:
+            self.house.sql("UPDATE petitions SET opens_at = now() - interval '1 day' WHERE id = :id", id=petition_id)
+        for addressee_id in [fallback, *(self.addressee(country) for country in countries)]:
+            self.house.sql("INSERT INTO petition_addressees VALUES (:p, :a)", p=petition_id, a=addressee_id)
+        for language in texts:
+            self.text(petition_id, language)
+        return petition_id
+
+    def text(self, petition_id: int, language: str, version: int = 1, **changes: Any) -> int:
+        """The appeal in one language."""
+        from petitions.seed import render_markdown, text_hash
+
+        title = changes.get("title", f"{TITLE} ({language})")
+        values = {
+            "petition_id": petition_id, "language": language, "version": version, "title": title, "summary": SUMMARY,
+            "body_markdown": BODY, "body_html": render_markdown(BODY), "hash": text_hash(title, SUMMARY, f"{BODY}{language}{version}"),
+        } | changes  # fmt: skip
+        return self._insert("petition_texts", values)
+
+    def account(self, petition_id: int | None = None, *, role: str = "coordinator", passphrase: str = "correct horse battery", **changes: Any) -> int:
+        """Somebody who logs in, with one grant."""
+        from accounts.services import _hasher
+
+        values = {"email": f"{words('staff')}@example.org", "name": "Staff", "password_hash": _hasher.hash(passphrase)}
+        account_id = self._insert("accounts", values | changes)
+        self.house.sql("INSERT INTO grants (account_id, role, petition_id) VALUES (:a, :r, :p)", a=account_id, r=role, p=petition_id)
+        return account_id
+
+    def slug(self, petition_id: int) -> str:
+        """Slug of a petition."""
+        return str(self.house.value("SELECT slug FROM petitions WHERE id = :id", id=petition_id))
+
+    def _insert(self, table: str, values: dict[str, Any]) -> int:
+        names = ", ".join(values)
+        marks = ", ".join(f":{name}" for name in values)
+        return int(self.house.value(f"INSERT INTO {table} ({names}) VALUES ({marks}) RETURNING id", **values))
+
+
+def hidden(html: str, name: str) -> str:
+    """Value of a hidden field."""
+    found = re.search(rf'name="{name}"[^>]*value="([^"]*)"', html)
+    assert found, f"no hidden field {name}"
+    return found[1]
+
+
+VALID = {"name": "Вольга Вераб’ёва", "email": "olga@example.org", "country": "PL", "city": "Białystok", "consent_ministry": "y"}
+
+
+def sign(client: FlaskClient, slug: str, **changes: Any) -> Any:
+    """Open the petition, fill in the form, send it. A field changed to None is left out. Returns the response."""
+    page = client.get(f"/petitions/{slug}").text
+    values = {**VALID, "event_id": hidden(page, "event_id"), "text_hash": hidden(page, "text_hash"), **changes}
+    return client.post(f"/petitions/{slug}/signatures", data={name: value for name, value in values.items() if value is not None})
+
+
+def press(client: FlaskClient, path: str) -> Any:
+    """Open a page that a mail leads to and press its button. Returns the redirect."""
+    page = client.get(path)
+    return client.post(path, data={"event_id": hidden(page.text, "event_id")})
+
+
+def token(house: House, purpose: str, signature_id: UUID) -> str:
+    """A token as the worker puts it into the mail."""
+    return house.keyring.token(purpose, signature_id)
+
+
+def the_signature(house: House) -> Any:
+    """The only signature, as a row."""
+    return house.sql("SELECT * FROM signatures").one()
+
+
+def signed(house: House, slug: str, **changes: Any) -> Any:
+    """Sign and let the worker take it. Returns the newest signature's row."""
+    assert sign(house.client(Role.PUBLIC), slug, **changes).status_code == 303
+    assert house.drain() == 1
+    return house.sql("SELECT s.* FROM signatures s JOIN inbox i ON i.id = s.event_id ORDER BY i.ctid DESC LIMIT 1").one()
+
+
+def counted(house: House, slug: str, **changes: Any) -> Any:
+    """Sign and confirm. Returns the row."""
+    row = signed(house, slug, **changes)
+    press(house.client(Role.PUBLIC), f"/confirm/{token(house, 'confirm', row.id)}")
+    house.drain()
+    return house.sql("SELECT * FROM signatures WHERE id = :id", id=row.id).one()
