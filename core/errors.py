@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
 
 from core.extensions import db
 
@@ -88,6 +88,10 @@ def register_errors(app: Flask) -> None:
             return error
         return page(error.code)
 
+    def on_foreign_host(_error: SecurityError) -> ResponseReturnValue:
+        # Under a name that is not ours no address of a page can be made, so there is no page.
+        return "This site does not answer to that name.\n", HTTPStatus.BAD_REQUEST, {"Content-Type": "text/plain"}
+
     def on_domain(error: DomainError) -> ResponseReturnValue:
         return page(error.status)
 
@@ -100,6 +104,7 @@ def register_errors(app: Flask) -> None:
 
     handlers: list[tuple[type[Exception], Callable[[Any], ResponseReturnValue]]] = [
         (HTTPException, on_http),
+        (SecurityError, on_foreign_host),
         (DomainError, on_domain),
         (OperationalError, on_database),
         (PoolTimeoutError, on_database),

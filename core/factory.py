@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, g
+from flask import Flask
 from sqlalchemy.pool import QueuePool
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -72,10 +72,6 @@ def _make_web(app: Flask, config: Config) -> None:
     app.jinja_env.globals.update(
         is_console=config.role is Role.CONSOLE, contact_address=config.contact_address, home_endpoint=home
     )
-
-    @app.before_request
-    def remember_home() -> None:
-        g.home_endpoint = home
 
     @app.url_defaults
     def version_static(endpoint: str, values: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from babel import Locale
 from babel.dates import format_datetime
 from babel.numbers import format_decimal
-from flask import Flask, g, has_request_context, request, url_for
+from flask import Flask, has_request_context, request, url_for
 from flask_babel import get_locale
 from markupsafe import Markup
 
@@ -69,7 +69,7 @@ def register_i18n(app: Flask) -> None:
     def in_language(language: str) -> str:
         """Address of this page in another language."""
         if request.endpoint is None or request.method != "GET":
-            return url_for(g.home_endpoint, lang=language)
+            return url_for(app.jinja_env.globals["home_endpoint"], lang=language)
         return url_for(request.endpoint, **{**(request.view_args or {}), **request.args.to_dict(), "lang": language})
 
     app.jinja_env.globals.update(

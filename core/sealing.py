@@ -31,9 +31,9 @@ from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 VERSION = 1
 SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
-PADDED_SIZES = (512, 1536, 8192)
-"""Payload sizes after padding, in bytes; a longer payload is padded to a multiple of the last. Every `sign` fits the
-middle one, so all signatures are equally long."""
+PADDED_SIZES = (1536, 8192)
+"""Payload sizes after padding, in bytes; a longer payload is padded to a multiple of the last. Every event of a
+visitor fits the first, so a signature is as long as any other, and as long as a confirmation."""
 
 _HPKE_SIZE = 32 + 32 + 16  # Encapsulated key, content key, tag.
 _RECIPIENT_SIZE = 16 + _HPKE_SIZE

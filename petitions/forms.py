@@ -92,7 +92,8 @@ class CountrySelect:
     """Widget of the country field; looks like WTForms' own."""
 
     def __call__(self, field: Field, **attributes: Any) -> Markup:
-        options = f'<option value="">{escape(_("Choose a country"))}</option>' + _country_options(current_language())
+        nothing_yet = escape(_("Choose a country"))
+        options = f'<option value="">{nothing_yet}</option>{_country_options(current_language())}'
         if field.data in field.codes:
             options = options.replace(f'value="{field.data}"', f'value="{field.data}" selected', 1)
         params = html_params(id=field.id, name=field.name, **attributes)
@@ -126,7 +127,7 @@ class SignForm(PublicForm):
     city = StringField(_l("City"), [PlainText(MAX_CITY, _l("Enter the city or town where you live."))])
     consent_ministry = BooleanField(
         _l(
-            "I agree that my name and city, with the date, are handed over to the foreign ministry of the country where I live, or, if the petition is not addressed to it, to the petition’s general addressee."
+            "I agree that a coordinator of this petition hands over my name and city, with the date of signing, to the foreign ministry of the country where I live, or, if the petition is not addressed to it, to the petition’s general addressee."
         ),
         [InputRequired(_l("Without this consent we cannot hand over your signature. Tick the box if you agree."))],
     )

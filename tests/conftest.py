@@ -35,7 +35,12 @@ from tests.factories import Factory
 from wsgi import create_app
 
 ROOT = Path(__file__).resolve().parent.parent
-DATABASE_ROLE = {Role.PUBLIC: "zbor_web", Role.CONSOLE: "zbor_console", Role.WORKER: "zbor_worker", Role.OWNER: "zbor_owner"}
+DATABASE_ROLE = {
+    Role.PUBLIC: "zbor_web",
+    Role.CONSOLE: "zbor_console",
+    Role.WORKER: "zbor_worker",
+    Role.OWNER: "zbor_owner",
+}
 SITE = "http://localhost"
 
 
@@ -84,7 +89,12 @@ def migrate(url: str, *command: str) -> subprocess.CompletedProcess[str]:
         "ZBOR_ROOT_PUBLIC_KEY": base64.b64encode(bytes(32)).decode(),
     }
     return subprocess.run(
-        [sys.executable, "-m", "flask", "--app", "wsgi", "db", *command], env=environment, cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-m", "flask", "--app", "wsgi", "db", *command],
+        env=environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
 
 
@@ -116,7 +126,7 @@ def make_config(role: Role, secrets: Secrets, database_url: str, **changes: Any)
     values: dict[str, Any] = {
         "role": role,
         "database_url": database_url,
-        "redis_url": "",
+        "redis_url": "memory://" if role is Role.CONSOLE else "",  # The limiter wants a store.
         "public_url": SITE,
         "root_public_key": secrets.root_public_key,
         "secrets_dir": secrets.folder / own[role] if role in own else None,
@@ -132,7 +142,7 @@ def make_config(role: Role, secrets: Secrets, database_url: str, **changes: Any)
 def make_app(config: Config) -> Flask:
     """The application of a role, as its process makes it."""
     app = create_base_app(config) if config.role is Role.WORKER else create_app(config=config)
-    app.config.update(TESTING=True, PROPAGATE_EXCEPTIONS=False, RATELIMIT_STORAGE_URI="memory://")
+    app.config.update(TESTING=True, PROPAGATE_EXCEPTIONS=False)
     return app
 
 
@@ -228,7 +238,7 @@ def _superuser(postgres: EmbeddedPostgres) -> Iterator[Engine]:
     engine.dispose()
 
 
-@pytest.fixture()
+@pytest.fixture
 def house(_superuser: Engine, secrets: Secrets, postgres: EmbeddedPostgres) -> Iterator[House]:
     """All applications in one transaction that is rolled back."""
     db.session.session_factory.configure(join_transaction_mode="create_savepoint")
@@ -240,7 +250,7 @@ def house(_superuser: Engine, secrets: Secrets, postgres: EmbeddedPostgres) -> I
         transaction.rollback()
 
 
-@pytest.fixture()
+@pytest.fixture
 def own_database(postgres: EmbeddedPostgres, secrets: Secrets, request: pytest.FixtureRequest) -> Iterator[House]:
     """A copy of the migrated database, for real transactions. Its applications connect as the superuser's engine says."""
     name = f"copy_{os.getpid()}_{abs(hash(request.node.nodeid)) % 10**8}"
@@ -274,7 +284,7 @@ def _list_sealing_key(house: House) -> None:
     )
 
 
-@pytest.fixture()
+@pytest.fixture
 def make(house: House) -> Factory:
     """Factories in the rolled-back transaction."""
     return Factory(house)

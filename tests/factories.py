@@ -39,7 +39,9 @@ class Factory:
         } | changes  # fmt: skip
         return self._insert("addressees", values)
 
-    def petition(self, countries: tuple[str, ...] = ("PL", "LT"), texts: tuple[str, ...] = ("en",), **changes: Any) -> int:
+    def petition(
+        self, countries: tuple[str, ...] = ("PL", "LT"), texts: tuple[str, ...] = ("en",), **changes: Any
+    ) -> int:
         """An open petition to some countries, with a fallback addressee that is no country."""
         fallback = self.addressee()
         values = {"slug": words("petition"), "state": "open", "fallback_addressee_id": fallback} | changes
@@ -63,13 +65,25 @@ class Factory:
         } | changes  # fmt: skip
         return self._insert("petition_texts", values)
 
-    def account(self, petition_id: int | None = None, *, role: str = "coordinator", passphrase: str = "correct horse battery", **changes: Any) -> int:
+    def account(
+        self,
+        petition_id: int | None = None,
+        *,
+        role: str = "coordinator",
+        passphrase: str = "correct horse battery",
+        **changes: Any,
+    ) -> int:
         """Somebody who logs in, with one grant."""
         from accounts.services import _hasher
 
         values = {"email": f"{words('staff')}@example.org", "name": "Staff", "password_hash": _hasher.hash(passphrase)}
         account_id = self._insert("accounts", values | changes)
-        self.house.sql("INSERT INTO grants (account_id, role, petition_id) VALUES (:a, :r, :p)", a=account_id, r=role, p=petition_id)
+        self.house.sql(
+            "INSERT INTO grants (account_id, role, petition_id) VALUES (:a, :r, :p)",
+            a=account_id,
+            r=role,
+            p=petition_id,
+        )
         return account_id
 
     def slug(self, petition_id: int) -> str:
@@ -89,14 +103,22 @@ def hidden(html: str, name: str) -> str:
     return found[1]
 
 
-VALID = {"name": "Вольга Вераб’ёва", "email": "olga@example.org", "country": "PL", "city": "Białystok", "consent_ministry": "y"}
+VALID = {
+    "name": "Вольга Вераб’ёва",
+    "email": "olga@example.org",
+    "country": "PL",
+    "city": "Białystok",
+    "consent_ministry": "y",
+}
 
 
 def sign(client: FlaskClient, slug: str, **changes: Any) -> Any:
     """Open the petition, fill in the form, send it. A field changed to None is left out. Returns the response."""
     page = client.get(f"/petitions/{slug}").text
     values = {**VALID, "event_id": hidden(page, "event_id"), "text_hash": hidden(page, "text_hash"), **changes}
-    return client.post(f"/petitions/{slug}/signatures", data={name: value for name, value in values.items() if value is not None})
+    return client.post(
+        f"/petitions/{slug}/signatures", data={name: value for name, value in values.items() if value is not None}
+    )
 
 
 def press(client: FlaskClient, path: str) -> Any:
@@ -119,7 +141,9 @@ def signed(house: House, slug: str, **changes: Any) -> Any:
     """Sign and let the worker take it. Returns the newest signature's row."""
     assert sign(house.client(Role.PUBLIC), slug, **changes).status_code == 303
     assert house.drain() == 1
-    return house.sql("SELECT s.* FROM signatures s JOIN inbox i ON i.id = s.event_id ORDER BY i.ctid DESC LIMIT 1").one()
+    return house.sql(
+        "SELECT s.* FROM signatures s JOIN inbox i ON i.id = s.event_id ORDER BY i.ctid DESC LIMIT 1"
+    ).one()
 
 
 def counted(house: House, slug: str, **changes: Any) -> Any:

@@ -18,7 +18,7 @@ from tests.conftest import House
 from tests.factories import VALID, Factory, counted, press, sign, signed, the_signature, token
 
 
-@pytest.fixture()
+@pytest.fixture
 def slug(make: Factory) -> str:
     return make.slug(make.petition())
 
@@ -32,7 +32,10 @@ def fsck(house: House) -> dict[str, int]:
 
 
 def tallies(house: House) -> dict[str, int]:
-    return {row.state: row.total for row in house.sql("SELECT state, sum(total)::int AS total FROM tallies WHERE total > 0 GROUP BY state")}
+    return {
+        row.state: row.total
+        for row in house.sql("SELECT state, sum(total)::int AS total FROM tallies WHERE total > 0 GROUP BY state")
+    }
 
 
 def test_signature_waits_for_confirmation_with_everything_sealed(house: House, slug: str) -> None:
@@ -53,7 +56,9 @@ def test_signature_waits_for_confirmation_with_everything_sealed(house: House, s
 
 
 @pytest.mark.parametrize(("country", "code"), [("PL", "PL"), ("LT", "LT"), ("SG", None)])
-def test_signature_goes_to_the_ministry_of_residence_or_the_fallback(house: House, slug: str, country: str, code: str | None) -> None:
+def test_signature_goes_to_the_ministry_of_residence_or_the_fallback(
+    house: House, slug: str, country: str, code: str | None
+) -> None:
     row = signed(house, slug, country=country)
     assert house.value("SELECT country_code FROM addressees WHERE id = :id", id=row.addressee_id) == code
 
@@ -69,7 +74,10 @@ def test_confirming_counts_once(house: House, slug: str) -> None:
 
 
 def test_name_is_public_only_by_wish_and_only_once_counted(house: House, slug: str) -> None:
-    quiet, loud = counted(house, slug), signed(house, slug, email="b@example.org", name="Марына Ясінская", consent_public="y")
+    quiet, loud = (
+        counted(house, slug),
+        signed(house, slug, email="b@example.org", name="Марына Ясінская", consent_public="y"),
+    )
     assert house.value("SELECT count(*) FROM pub.named_signers") == 0
     press(house.client(), f"/confirm/{token(house, 'confirm', loud.id)}")
     house.drain()
@@ -96,7 +104,11 @@ def test_first_to_confirm_is_counted_and_the_other_erased(house: House, slug: st
     house.drain()
     rows = {row.id: row for row in house.sql("SELECT * FROM signatures")}
     assert rows[owner.id].state == "counted"
-    assert (rows[stranger.id].state, rows[stranger.id].sealed, rows[stranger.id].row_key_id) == ("duplicate", None, None)
+    assert (rows[stranger.id].state, rows[stranger.id].sealed, rows[stranger.id].row_key_id) == (
+        "duplicate",
+        None,
+        None,
+    )
     assert tallies(house) == {"counted": 1, "duplicate": 1}
     assert fsck(house) == {}
 
@@ -213,9 +225,17 @@ def test_mail_of_a_withdrawn_signature_cannot_be_read_any_more(house: House, slu
         ({"consent": None}, "consent"),
     ],
 )
-def test_worker_checks_again_what_the_form_has_checked(house: House, make: Factory, change: dict[str, Any], reason: str) -> None:
+def test_worker_checks_again_what_the_form_has_checked(
+    house: House, make: Factory, change: dict[str, Any], reason: str
+) -> None:
     petition = make.petition()
-    payload: dict[str, Any] = {"v": 1, **VALID, "language": "en", "consent": {"ministry": True, "public": False}, **change}
+    payload: dict[str, Any] = {
+        "v": 1,
+        **VALID,
+        "language": "en",
+        "consent": {"ministry": True, "public": False},
+        **change,
+    }
     with house.inside(Role.PUBLIC):
         append("sign", petition, payload, uuid4())
     house.drain()

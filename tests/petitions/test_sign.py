@@ -10,7 +10,7 @@ from tests.conftest import House
 from tests.factories import VALID, Factory, hidden, sign
 
 
-@pytest.fixture()
+@pytest.fixture
 def slug(make: Factory) -> str:
     return make.slug(make.petition(texts=("en", "be", "pl")))
 
@@ -124,12 +124,17 @@ def test_petition_past_its_closing_time_is_closed(house: House, make: Factory) -
 
 
 @pytest.mark.parametrize("state", ["draft", "review", "rejected", "hidden", None])
-def test_a_petition_that_is_not_public_looks_like_one_that_never_was(house: House, make: Factory, state: str | None) -> None:
+def test_a_petition_that_is_not_public_looks_like_one_that_never_was(
+    house: House, make: Factory, state: str | None
+) -> None:
     hidden_slug = make.slug(make.petition(countries=(), state=state)) if state else "never-was"
     make.petition()
     client = house.client()
     never = client.get("/petitions/never-was-either")
-    for response in (client.get(f"/petitions/{hidden_slug}"), client.post(f"/petitions/{hidden_slug}/signatures", data=VALID)):
+    for response in (
+        client.get(f"/petitions/{hidden_slug}"),
+        client.post(f"/petitions/{hidden_slug}/signatures", data=VALID),
+    ):
         assert response.status_code == 404
         assert response.text.split("<main")[1] == never.text.split("<main")[1]
     assert "These petitions are open" in never.text
@@ -141,7 +146,9 @@ def test_petition_not_open_yet_is_not_public(house: House, make: Factory) -> Non
     assert house.client().get(f"/petitions/{make.slug(petition)}").status_code == 404
 
 
-def test_database_away_gives_503_and_keeps_what_was_typed(house: House, slug: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_database_away_gives_503_and_keeps_what_was_typed(
+    house: House, slug: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     client = house.client()
     page = client.get(f"/petitions/{slug}").text
 
@@ -150,7 +157,9 @@ def test_database_away_gives_503_and_keeps_what_was_typed(house: House, slug: st
 
     monkeypatch.setattr("petitions.services.db.session.scalar", away)
     event_id = hidden(page, "event_id")
-    response = client.post(f"/petitions/{slug}/signatures", data={**VALID, "event_id": event_id, "text_hash": hidden(page, "text_hash")})
+    response = client.post(
+        f"/petitions/{slug}/signatures", data={**VALID, "event_id": event_id, "text_hash": hidden(page, "text_hash")}
+    )
     assert response.status_code == 503
     assert "we stored nothing" in response.text
     for typed in ("Вольга Вераб’ёва", "olga@example.org", "Białystok", 'value="PL" selected', event_id):
@@ -175,7 +184,11 @@ def test_answer_is_the_same_for_somebody_who_signed_before(house: House, slug: s
     first = sign(house.client(), slug)
     house.drain()
     second = sign(house.client(), slug, email="OLGA+x@example.org")
-    assert (first.status_code, first.data, sorted(first.headers)) == (second.status_code, second.data, sorted(second.headers))
+    assert (first.status_code, first.data, sorted(first.headers)) == (
+        second.status_code,
+        second.data,
+        sorted(second.headers),
+    )
 
 
 @pytest.mark.parametrize("language", ["en", "be", "pl"])

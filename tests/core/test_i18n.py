@@ -1,0 +1,98 @@
+"""Every text is translated, in every language of the interface."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from babel.messages.catalog import Catalog
+from babel.messages.pofile import read_po
+
+from core.config import LANGUAGES
+from core.i18n import country_choices, country_name, language_name
+from tests.conftest import ROOT, House
+from tests.factories import Factory
+
+SOURCES = ["accounts", "core", "delivery", "petitions", "worker", "templates", "wsgi.py"]
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
+    """All texts found in code and templates now."""
+    pot = tmp_path_factory.mktemp("i18n") / "messages.pot"
+    command = [
+        str(ROOT / ".venv/bin/pybabel"),
+        "-q",
+        "extract",
+        "-F",
+        "core/translations/babel.cfg",
+        "-k",
+        "_l",
+        "-o",
+        str(pot),
+        *SOURCES,
+    ]
+    subprocess.run(command, cwd=ROOT, check=True)
+    with pot.open("rb") as file:
+        return read_po(file)
+
+
+@pytest.mark.parametrize("language", sorted(set(LANGUAGES) - {"en"}))
+def test_every_text_is_translated(texts: Catalog, language: str) -> None:
+    with (ROOT / f"core/translations/{language}/LC_MESSAGES/messages.po").open("rb") as file:
+        catalog = read_po(file, locale=language)
+    missing = []
+    for message in texts:
+        if not message.id:
+            continue
+        translated = catalog.get(message.id, message.context)
+        strings = translated.string if translated else ""
+        if not all([strings] if isinstance(strings, str) else strings) or (translated and translated.fuzzy):
+            missing.append(message.id)
+    assert not missing
+    assert not list(catalog.check())
+    assert {message.id for message in catalog if message.id} <= {message.id for message in texts}, (
+        "texts nobody uses any more"
+    )
+
+
+def test_templates_hold_no_bare_text() -> None:
+    """What a reader sees goes through gettext. Found by taking away tags, expressions and statements."""
+    for path in (ROOT / "templates").rglob("*.html"):
+        if path.parent.name == "pdf":
+            continue  # Its words come from delivery/data/letters.
+        bare = re.sub(r"{#.*?#}|{%.*?%}|{{.*?}}|<[^>]*>", " ", path.read_text(), flags=re.DOTALL)
+        words = [word for word in re.findall(r"[^\W\d_]{2,}", bare) if word != "Zbor"]
+        assert not words, (path, words)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_countries_have_names_in_every_language(language: str) -> None:
+    names = dict(country_choices(language))
+    assert {"PL", "LT", "BY", "US", "XK", "TW"} <= set(names)
+    assert "EU" not in names
+    assert len(set(names.values())) == len(names)
+    assert all(len(code) == 2 for code in names)
+
+
+def test_names() -> None:
+    assert country_name("PL", "be") == "Польшча"
+    assert country_name("ZZZ", "en") == "ZZZ"
+    assert language_name("be") == "Беларуская"
+
+
+def test_language_links_keep_the_page_and_its_query(house: House, make: Factory) -> None:
+    slug = make.slug(make.petition(texts=("en", "ru")))
+    page = house.client().get(f"/petitions/{slug}?text=ru&lang=pl").text
+    assert f"/petitions/{slug}?text=ru&amp;lang=be" in page
+
+
+def test_unknown_language_is_passed_over(house: House) -> None:
+    assert '<html lang="en">' in house.client().get("/?lang=xx").text
+
+
+def test_compiled_catalogues_are_current() -> None:
+    for po in (ROOT / "core/translations").rglob("*.po"):
+        assert Path(po).with_suffix(".mo").stat().st_mtime >= po.stat().st_mtime, "run `make setup`"

@@ -1,0 +1,158 @@
+"""Answers, keys and the grants that keep the web from reading what it wrote."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
+
+from core.config import Role
+from core.extensions import db
+from core.inbox import answer, append, forget_answers, read_answer, recipients
+from core.keys import new_sealing_key
+from core.sealing import answer_public_key, new_answer_key
+from tests.conftest import House
+from tests.factories import Factory, counted
+
+SEALED_OR_BLIND = {
+    "inbox": ["sealed"],
+    "signatures": ["sealed", "mailbox_hmac", "row_key_id"],
+    "row_keys": ["sealed"],
+    "outbox": ["sealed"],
+}
+
+
+def refused(house: House, role: Role, statement: str) -> bool:
+    with house.acting(role), pytest.raises(ProgrammingError, match="permission denied"), house.bind.begin_nested():  # type: ignore[union-attr]
+        house.bind.execute(text(statement))  # type: ignore[union-attr]
+    return True
+
+
+@pytest.mark.parametrize("role", [Role.PUBLIC, Role.CONSOLE])
+def test_no_web_process_reads_a_sealed_column_or_a_blind_index(house: House, role: Role) -> None:
+    for table, columns in SEALED_OR_BLIND.items():
+        for column in columns:
+            assert refused(house, role, f"SELECT {column} FROM {table}")
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "inbox",
+        "signatures",
+        "row_keys",
+        "outbox",
+        "tallies",
+        "public_names",
+        "accounts",
+        "grants",
+        "bundles",
+        "petitions",
+    ],
+)
+def test_public_web_neither_reads_changes_nor_deletes(house: House, table: str) -> None:
+    column = house.value(
+        "SELECT column_name FROM information_schema.columns WHERE table_schema = 'public' AND table_name = :t ORDER BY ordinal_position LIMIT 1",
+        t=table,
+    )
+    for statement in (
+        f"SELECT {column} FROM {table}",
+        f"UPDATE {table} SET {column} = {column}",
+        f"DELETE FROM {table}",
+        f"TRUNCATE {table}",
+    ):
+        assert refused(house, Role.PUBLIC, statement)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO inbox (id, kind, key_id, sealed, state) VALUES (gen_random_uuid(), 'x', gen_random_uuid(), '', 'done')",
+        "INSERT INTO inbox (id, kind, key_id, sealed) VALUES (gen_random_uuid(), 'x', gen_random_uuid(), '') RETURNING id",
+        "INSERT INTO answers (event_id, sealed, expires_at) VALUES (gen_random_uuid(), '', now())",
+        "INSERT INTO signatures (id) VALUES (gen_random_uuid())",
+        "CREATE TABLE mine (id int)",
+        "SELECT * FROM sealing_keys",
+    ],
+)
+def test_public_web_inserts_events_and_nothing_else(house: House, statement: str) -> None:
+    assert refused(house, Role.PUBLIC, statement)
+
+
+@pytest.mark.parametrize("table", ["inbox", "signatures", "tallies", "public_names", "outbox", "row_keys"])
+def test_console_changes_nothing_that_is_the_workers(house: House, table: str) -> None:
+    assert refused(house, Role.CONSOLE, f"DELETE FROM {table}")
+    assert refused(house, Role.CONSOLE, f"INSERT INTO {table} DEFAULT VALUES")
+
+
+def test_console_cannot_make_a_bundle_ready(house: House) -> None:
+    assert refused(house, Role.CONSOLE, "UPDATE bundles SET state = 'ready'")
+    assert refused(house, Role.CONSOLE, "UPDATE downloads SET answered_at = NULL")
+
+
+@pytest.mark.parametrize("state", ["draft", "review", "rejected", "hidden"])
+def test_views_give_no_row_of_what_is_not_public(house: House, make: Factory, state: str) -> None:
+    petition = make.petition()
+    counted(house, make.slug(petition), consent_public="y")
+    views = ("petitions", "petition_texts", "petition_addressees", "named_signers")
+    with house.acting(Role.PUBLIC):
+        assert all(house.value(f"SELECT count(*) FROM pub.{view}") > 0 for view in views)
+    house.sql("UPDATE petitions SET state = :state", state=state)
+    with house.acting(Role.PUBLIC):
+        assert [house.value(f"SELECT count(*) FROM pub.{view}") for view in views] == [0, 0, 0, 0]
+
+
+def test_every_view_is_covered_by_the_test_above(house: House) -> None:
+    views = {row[0] for row in house.sql("SELECT table_name FROM information_schema.views WHERE table_schema = 'pub'")}
+    assert views == {"petitions", "petition_texts", "petition_addressees", "named_signers", "sealing_keys"}
+
+
+def test_recovery_key_is_sealed_to_when_it_is_signed(house: House) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    window = now - timedelta(hours=1), now + timedelta(days=1)
+    good, _ = new_sealing_key(house.secrets.root_private_key, "recovery", *window)
+    forged, _ = new_sealing_key(bytes(32), "recovery", *window)
+    with house.app(Role.OWNER, redis_url="").app_context():
+        db.session.add_all([good, forged])
+        db.session.commit()
+        wanted = {house.secrets.sealing_key["id"], good.id}
+    with house.inside(Role.PUBLIC):
+        assert {one.key_id for one in recipients()} == wanted
+        append("confirm", None, {"token": "x"}, uuid4())
+    assert house.value("SELECT get_byte(sealed, 1) FROM inbox") == 2
+
+
+def test_newest_worker_key_is_sealed_to(house: House) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    newer, _ = new_sealing_key(
+        house.secrets.root_private_key, "worker", now - timedelta(minutes=1), now + timedelta(days=1)
+    )
+    with house.app(Role.OWNER).app_context():
+        db.session.add(newer)
+        db.session.commit()
+        newer_id = newer.id
+    with house.inside(Role.PUBLIC):
+        assert [one.key_id for one in recipients()] == [newer_id]
+
+
+def test_answers_expire_and_are_forgotten(house: House) -> None:
+    cookie, event = new_answer_key(), uuid4()
+    public = answer_public_key(cookie)
+    assert public
+    with house.inside(Role.WORKER):
+        answer(event, public, b"counted", timedelta(hours=1))
+        answer(event, public, b"something else", timedelta(hours=1))
+        answer(uuid4(), "not a key", b"lost", timedelta(hours=1))
+    with house.inside(Role.PUBLIC):
+        assert read_answer(event, cookie, wait=0) == b"counted"
+        assert read_answer(event, new_answer_key(), wait=0) is None
+        assert read_answer(uuid4(), cookie, wait=0.1) is None
+    house.sql("UPDATE answers SET expires_at = now() - interval '1 second'")
+    with house.inside(Role.PUBLIC):
+        assert read_answer(event, cookie, wait=0) is None
+    with house.inside(Role.WORKER):
+        forget_answers()
+    assert house.value("SELECT count(*) FROM answers") == 0

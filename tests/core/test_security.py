@@ -1,0 +1,202 @@
+"""Doors, origins and headers: what holds for every page."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from accounts.models import StaffRole
+from core.config import Role
+from core.security import EVERYBODY, SIGNED_IN, declared_entry, open_to
+from tests.conftest import ROOT, House
+from tests.factories import VALID, Factory
+
+EVERYBODYS = {
+    Role.PUBLIC: {
+        "static", "petitions.index", "petitions.show", "petitions.sign", "petitions.thanks", "petitions.already_sent",
+        "petitions.confirm", "petitions.withdraw", "petitions.answer", "petitions.privacy", "petitions.contact",
+        "devmail.index", "devmail.show",
+    },
+    Role.CONSOLE: {"static", "accounts.login"},
+}  # fmt: skip
+ARGUMENTS = {"slug": "x", "token": "x", "kind": "confirm", "filename": "site.css", "number": 1}
+
+
+def path_of(app: Flask, endpoint: str) -> str:
+    with app.test_request_context():
+        rule = next(rule for rule in app.url_map.iter_rules() if rule.endpoint == endpoint)
+        known = {"event_id", "bundle_id", "download_id"}
+        values = {
+            name: ARGUMENTS.get(name, "00000000-0000-0000-0000-000000000001" if name in known else 1)
+            for name in rule.arguments
+        }
+        return app.url_for(endpoint, **values)
+
+
+@pytest.mark.parametrize("role", [Role.PUBLIC, Role.CONSOLE])
+def test_every_route_declares_who_may_enter(house: House, role: Role, tmp_path: Path) -> None:
+    app = house.app(role, dev_mail_dir=tmp_path if role is Role.PUBLIC else None)
+    for endpoint in app.view_functions:
+        who = declared_entry(app, endpoint)
+        assert who in {EVERYBODY, SIGNED_IN, *StaffRole}, f"{endpoint} declares nothing"
+        assert (who == EVERYBODY) == (endpoint in EVERYBODYS[role]), endpoint
+
+
+def test_walking_the_url_map_of_the_console_without_logging_in(house: House) -> None:
+    client = house.client(Role.CONSOLE)
+    app = house.app(Role.CONSOLE)
+    app.config["WTF_CSRF_ENABLED"] = False
+    for rule in app.url_map.iter_rules():
+        if rule.endpoint in EVERYBODYS[Role.CONSOLE]:
+            continue
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
+            response = client.open(path_of(app, rule.endpoint), method=method)
+            assert response.status_code == 302, rule
+            assert response.location.startswith("/login"), rule
+
+
+def test_walking_the_url_map_of_the_console_with_the_wrong_role(house: House, make: Factory) -> None:
+    client = house.client(Role.CONSOLE)
+    app = house.app(Role.CONSOLE)
+    app.config["WTF_CSRF_ENABLED"] = False
+    make.account(role="organiser", email="o@example.org")
+    client.post("/login", data={"email": "o@example.org", "passphrase": "correct horse battery"})
+    for rule in app.url_map.iter_rules():
+        if declared_entry(app, rule.endpoint) == StaffRole.COORDINATOR:
+            for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
+                assert client.open(path_of(app, rule.endpoint), method=method).status_code == 403, rule
+
+
+def test_a_route_that_declares_nothing_is_closed_to_all(house: House) -> None:
+    app = house.app(Role.PUBLIC)
+    app.view_functions["petitions.contact"] = lambda: "open by mistake"
+    assert house.client().get("/contact").status_code == 403
+
+
+def test_changes_are_never_made_by_get(house: House) -> None:
+    for role in (Role.PUBLIC, Role.CONSOLE):
+        for rule in house.app(role).url_map.iter_rules():
+            if (
+                any(word in rule.endpoint for word in ("sign", "request", "ask_for", "logout"))
+                and rule.endpoint != "static"
+            ):
+                assert (rule.methods or set()) & {"GET", "HEAD"} == set(), rule
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}, 400),
+        ({"Sec-Fetch-Site": "same-site"}, 400),
+        ({"Sec-Fetch-Site": "none"}, 400),
+        ({"Sec-Fetch-Site": None, "Origin": "https://evil.example"}, 400),
+        ({"Sec-Fetch-Site": None, "Origin": "null"}, 400),
+        ({"Sec-Fetch-Site": None, "Origin": None}, 400),
+        ({"Sec-Fetch-Site": None, "Origin": "http://localhost:8000"}, 400),
+        ({"Sec-Fetch-Site": "same-origin", "Origin": "https://localhost"}, 400),
+        ({"Sec-Fetch-Site": None, "Origin": "http://localhost"}, 404),
+        ({"Sec-Fetch-Site": "same-origin", "Origin": None}, 404),
+    ],
+)
+def test_forms_are_taken_from_our_own_pages_only(house: House, headers: dict[str, str | None], status: int) -> None:
+    response = house.client().post("/petitions/none/signatures", data=VALID, headers=headers)
+    assert response.status_code == status
+
+
+def test_other_host_names_are_refused(house: House) -> None:
+    assert house.client().get("/", headers={"Host": "evil.example"}).status_code == 400
+
+
+def pages(house: House, make: Factory) -> list[tuple[FlaskClient, str]]:
+    slug = make.slug(make.petition())
+    public, console = house.client(), house.client(Role.CONSOLE)
+    paths = [
+        "/",
+        f"/petitions/{slug}",
+        f"/petitions/{slug}/thanks",
+        "/petitions/none",
+        "/confirm/x",
+        "/withdraw/x",
+        "/privacy",
+        "/contact",
+        "/nope",
+    ]
+    return [*((public, path) for path in paths), (console, "/login"), (console, "/nope"), (console, "/")]
+
+
+def test_headers_are_on_every_page(house: House, make: Factory) -> None:
+    for client, path in pages(house, make):
+        headers = client.get(path).headers
+        assert headers["Content-Security-Policy"].startswith("default-src 'none'; "), path
+        assert "unsafe" not in headers["Content-Security-Policy"]
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Referrer-Policy"] == "same-origin"
+        assert headers["Cache-Control"] == "no-store"
+        assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+        assert "Server" not in headers
+
+
+def test_no_page_has_anything_inline_or_from_elsewhere(house: House, make: Factory) -> None:
+    for client, path in pages(house, make):
+        html = client.get(path).text
+        assert not re.search(r"<script|<style|\sstyle=|\son[a-z]+=|javascript:", html), path
+        for address in re.findall(r'(?:src|href|action)="([^"]+)"', html):
+            assert address.startswith(("/", "#", "mailto:")), (path, address)
+
+
+def test_templates_have_nothing_inline() -> None:
+    for path in (ROOT / "templates").rglob("*.html"):
+        assert not re.search(r"<script|<style|\sstyle=|\son[a-z]+=\"|\|\s*safe", path.read_text()), path
+
+
+def test_stylesheets_load_nothing_from_elsewhere() -> None:
+    for path in (ROOT / "static").rglob("*.css"):
+        assert not re.search(r"url\(\s*['\"]?(?:data:|https?:|//)", path.read_text()), path
+
+
+def test_cookies_are_httponly_and_strict(house: House) -> None:
+    cookie = house.client().get("/confirm/x").headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Strict" in cookie
+    assert "answer-" in cookie
+    secure = house.client(Role.PUBLIC, secure_cookies=True).get("/confirm/x").headers["Set-Cookie"]
+    assert secure.startswith("__Host-answer-")
+    assert "Secure" in secure
+
+
+def test_public_pages_set_no_cookie(house: House, make: Factory) -> None:
+    slug = make.slug(make.petition())
+    for path in ("/", f"/petitions/{slug}", "/privacy", "/nope"):
+        assert "Set-Cookie" not in house.client().get(path).headers
+
+
+def test_too_much_is_refused_as_such(house: House) -> None:
+    response = house.client().post("/petitions/none/signatures", data={"name": "a" * 200_000})
+    assert response.status_code in (404, 413)
+    assert house.client().post("/confirm/x", data={"event_id": "a" * 200_000}).status_code == 413
+
+
+def test_an_error_of_ours_shows_no_text_of_it(
+    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_args: object) -> None:
+        raise RuntimeError("olga@example.org typed this")
+
+    monkeypatch.setattr("petitions.services.list_open", broken)
+    response = house.client().get("/")
+    assert response.status_code == 500
+    assert "olga" not in response.text
+    assert "olga" not in caplog.text
+    assert "RuntimeError at" in caplog.text
+
+
+def test_declaration_travels_with_the_view() -> None:
+    @open_to(SIGNED_IN)
+    def view() -> str:
+        return ""
+
+    assert view.open_to == SIGNED_IN  # type: ignore[attr-defined]  # Set by the decorator.

@@ -1,0 +1,77 @@
+"""Names, mailboxes and throw-away domains."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from petitions.rules import canonical_mailbox, is_throwaway, normal_email, problem_with, tidy
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Вольга Вераб’ёва",
+        "Žymantė Šimkutė",
+        "გიორგი ბერიძე",
+        "Ελένη Παππά",
+        "נועה כהן",
+        "Anna-Maria O'Neil",
+        "J. R. R. Tolkien",
+        "नरेन्द्र",
+        "می‌خواهم",
+        "孙中山",
+    ],
+)
+def test_names_of_any_script_are_names(name: str) -> None:
+    assert problem_with(tidy(name), 80) is None
+
+
+@pytest.mark.parametrize(
+    "city", ["St. Gallen", "Frankfurt am Main", "Bielsko-Biała", "'s-Hertogenbosch", "Washington, D.C.", "Ob.de.Wald"]
+)
+def test_cities_are_not_taken_for_links(city: str) -> None:
+    expected = "link" if city == "Ob.de.Wald" else None
+    assert problem_with(tidy(city), 80) == expected
+
+
+@given(st.text(max_size=100))
+def test_tidy_is_stable_and_what_passes_has_no_control_character(text: str) -> None:
+    once = tidy(text)
+    assert tidy(once) == once
+    if problem_with(once, 80) is None:
+        assert not any(unicodedata.category(char) == "Cc" for char in once)
+        assert once[0] not in "=+-@"
+
+
+@pytest.mark.parametrize(
+    ("typed", "mailbox"),
+    [
+        ("Olga@Example.org", "olga@example.org"),
+        ("olga+petition@example.org", "olga@example.org"),
+        ("o.l.g.a+x@gmail.com", "olga@gmail.com"),
+        ("olga@googlemail.com", "olga@gmail.com"),
+        ("o.lga@example.org", "o.lga@example.org"),
+        ("olga@pm.me", "olga@proton.me"),
+        ("olga@bücher.example", "olga@xn--bcher-kva.example"),
+        ("+tag@example.org", "+tag@example.org"),
+    ],
+)
+def test_spellings_of_one_mailbox_become_one(typed: str, mailbox: str) -> None:
+    assert canonical_mailbox(typed) == mailbox
+
+
+@given(st.emails())
+def test_canonical_mailbox_is_stable(email: str) -> None:
+    assert canonical_mailbox(canonical_mailbox(email)) == canonical_mailbox(email)
+
+
+def test_addresses() -> None:
+    assert normal_email("Olga@EXAMPLE.org") == "Olga@example.org"
+    assert normal_email("olga@bücher.example.org") == "olga@bücher.example.org"
+    assert normal_email("olga@example.org\r\nBcc: x@example.org") is None
+    assert is_throwaway("a@sub.yopmail.com")
+    assert not is_throwaway("a@example.org")
