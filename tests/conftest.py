@@ -75,6 +75,10 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostg
     server.start()
     server.create_database("zbor")
     migrate(server.url("owner"), "upgrade")
+    with server.connect("postgres", "postgres") as connection:
+        connection.execute(
+            "CREATE DATABASE blank TEMPLATE zbor OWNER zbor_owner"
+        )  # For copies: nobody ever connects to it.
     yield server
     server.stop()
 
@@ -232,17 +236,17 @@ class House:
 
 
 @pytest.fixture(scope="session")
-def _superuser(postgres: EmbeddedPostgres) -> Iterator[Engine]:
+def superuser(postgres: EmbeddedPostgres) -> Iterator[Engine]:
     engine = create_engine(postgres.url("postgres"))
     yield engine
     engine.dispose()
 
 
 @pytest.fixture
-def house(_superuser: Engine, secrets: Secrets, postgres: EmbeddedPostgres) -> Iterator[House]:
+def house(superuser: Engine, secrets: Secrets, postgres: EmbeddedPostgres) -> Iterator[House]:
     """All applications in one transaction that is rolled back."""
     db.session.session_factory.configure(join_transaction_mode="create_savepoint")
-    with _superuser.connect() as connection:
+    with superuser.connect() as connection:
         transaction = connection.begin()
         made = House(secrets, connection, postgres.url("web"))
         _list_sealing_key(made)
@@ -255,7 +259,7 @@ def own_database(postgres: EmbeddedPostgres, secrets: Secrets, request: pytest.F
     """A copy of the migrated database, for real transactions. Its applications connect as the superuser's engine says."""
     name = f"copy_{os.getpid()}_{abs(hash(request.node.nodeid)) % 10**8}"
     with postgres.connect("postgres", "postgres") as connection:
-        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE zbor OWNER zbor_owner')
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE blank OWNER zbor_owner')
     engine = create_engine(postgres.url("postgres", name))
     with engine.begin() as connection:
         connection.execute(text(f'GRANT CONNECT ON DATABASE "{name}" TO zbor_web, zbor_console, zbor_worker'))
@@ -288,3 +292,9 @@ def _list_sealing_key(house: House) -> None:
 def make(house: House) -> Factory:
     """Factories in the rolled-back transaction."""
     return Factory(house)
+
+
+@pytest.fixture
+def make_own(own_database: House) -> Factory:
+    """Factories in the test's own database."""
+    return Factory(own_database)

@@ -198,8 +198,8 @@ def compose(template: str, mail: dict[str, str], config: Config, message_id: str
     message["Date"] = datetime.now(UTC)
     message["Message-ID"] = message_id
     message["Auto-Submitted"] = "auto-generated"
-    message["Content-Language"] = mail["language"]
     message.set_content(body.strip() + "\n")
+    message["Content-Language"] = mail["language"]
     return message
 
 

@@ -85,12 +85,12 @@ def start(stand: Stand) -> dict[str, str]:
 class Demonstration:
     """The main job, done over HTTP and SMTP as people do it."""
 
-    def __init__(self, stand: Stand, login: dict[str, str]) -> None:
+    def __init__(self, stand: Stand, login: dict[str, str], total: int = SIGNERS) -> None:
         self.stand = stand
         self.login = login
         self.site = f"http://localhost:{stand.ports.public}"
         self.console = f"http://localhost:{stand.ports.console}"
-        self.signers = make_signers(SIGNERS, secrets.token_hex(3), random.Random(2021))
+        self.signers = make_signers(total, secrets.token_hex(3), random.Random(2021))
         self.known_mails = {path.name for path in stand.mails.glob("*.eml")}
         self.progress = Progress(
             TextColumn("{task.description:<34}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=out

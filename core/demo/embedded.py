@@ -64,10 +64,15 @@ class EmbeddedPostgres:
         self.passwords = folder / "passwords"
         self.process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether the cluster was made to its end."""
+        return (self.folder / "complete").exists()
+
     def start(self) -> None:
         """Make the cluster if there is none, start it, wait until it answers. Raises StandError."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        if not (self.folder / "complete").exists():
+        if not self.is_complete:
             # A cluster whose making was interrupted has no data worth keeping.
             shutil.rmtree(self.data, ignore_errors=True)
             self._initialise()
@@ -172,7 +177,10 @@ class EmbeddedPostgres:
         assert self.process is not None  # noqa: S101  # Only called by start(), which has just set it.
         for _ in range(300):
             if self.process.poll() is not None:
-                raise StandError(f"The embedded PostgreSQL stopped at once; {self.folder / 'postgres.log'} says why.")
+                raise StandError(
+                    f"The embedded PostgreSQL stopped at once; {self.folder / 'postgres.log'} says why."
+                    f" If {self.folder.parent} was damaged, remove it and run this again."
+                )
             try:
                 self.connect("postgres", "postgres").close()
             except psycopg.OperationalError:

@@ -76,6 +76,10 @@ class Stand:
 
     def start_servers(self) -> None:
         """PostgreSQL and Valkey, with the database made and migrated, secrets made, and a sealing key listed."""
+        if self.postgres.is_complete and not (self.secrets / "worker" / "mailbox.key").exists():
+            raise StandError(
+                f"{self.folder} is only half there: it has a database, but not the keys to it. Remove the folder and run this again."
+            )
         for folder in (self.logs, self.mails):
             folder.mkdir(parents=True, exist_ok=True)
         make_secrets(self.secrets, f"smtp://127.0.0.1:{self.ports.smtp}")

@@ -44,7 +44,7 @@ def test_good_configuration() -> None:
         ({"ZBOR_CONTACT": ""}, "Set ZBOR_CONTACT"),
         ({"ZBOR_PROXY_HOPS": "two"}, "must be a whole number"),
         ({"ZBOR_INSECURE_COOKIES": "1"}, "site on this machine only"),
-        ({"ZBOR_DEV_MAIL_DIR": "/tmp"}, "shows all mail to everybody"),
+        ({"ZBOR_DEV_MAIL_DIR": "mails"}, "shows all mail to everybody"),
     ],
 )
 def test_each_bad_setting_is_named(changes: dict[str, str], sentence: str) -> None:

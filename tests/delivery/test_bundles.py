@@ -1,0 +1,325 @@
+"""From the coordinator's button to the PDF in the coordinator's hands. Real transactions, in a database of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from core.config import Role
+from core.demo.register import read_register
+from core.extensions import db
+from delivery import building
+from delivery.document import BundleDocument, DrawnPdf
+from tests.conftest import House
+from tests.factories import Factory, counted, hidden, press, signed, token
+from worker.pdf import draw_bundle
+
+
+@pytest.fixture
+def house(own_database: House, tmp_path: Path) -> House:
+    """With a bundle folder of its own."""
+    from dataclasses import replace
+
+    app = own_database.app(Role.WORKER)
+    app.extensions["zbor"] = replace(app.extensions["zbor"], bundle_dir=tmp_path / "bundles")
+    return own_database
+
+
+@pytest.fixture
+def petition(make_own: Factory) -> int:
+    return make_own.petition(texts=("en", "pl"))
+
+
+def log_in(house: House, make: Factory, petition_id: int | None) -> FlaskClient:
+    client = house.client(Role.CONSOLE)
+    email = house.value("SELECT email FROM accounts WHERE id = :id", id=make.account(petition_id))
+    page = client.get("/login").text
+    assert (
+        client.post(
+            "/login",
+            data={"email": email, "passphrase": "correct horse battery", "csrf_token": hidden(page, "csrf_token")},
+        ).status_code
+        == 303
+    )
+    return client
+
+
+def addressee(house: House, country: str) -> int:
+    return int(house.value("SELECT id FROM addressees WHERE country_code = :c", c=country))
+
+
+def ask(house: House, client: FlaskClient, petition_id: int, country: str = "PL") -> Any:
+    csrf = hidden(client.get(f"/petitions/{petition_id}").text, "csrf_token")
+    return client.post(
+        f"/petitions/{petition_id}/addressees/{addressee(house, country)}/bundles", data={"csrf_token": csrf}
+    )
+
+
+def build(house: House, draw: Any = draw_bundle) -> None:
+    with house.inside(Role.WORKER) as app:
+        claim = building.claim_bundle()
+        assert claim is not None
+        building.build(claim, house.keyring, draw, app.extensions["zbor"])
+
+
+def answer_downloads(house: House) -> int:
+    with house.inside(Role.WORKER) as app:
+        return building.answer_downloads(house.keyring, app.extensions["zbor"])
+
+
+def the_bundle(house: House) -> Any:
+    return house.sql("SELECT * FROM bundles").one()
+
+
+def broken(house: House) -> set[str]:
+    from core.fsck import run_fsck
+
+    with house.inside(Role.WORKER):
+        return {item.name for item, number in run_fsck() if number}
+
+
+def test_from_button_to_pdf(house: House, make_own: Factory, petition: int, tmp_path: Path) -> None:
+    slug = make_own.slug(petition)
+    for number, name in enumerate(["Вольга Вераб’ёва", "Ελένη Παππά", "נועה כהן"]):
+        counted(house, slug, email=f"n{number}@example.org", name=name)
+    counted(house, slug, email="lt@example.org", country="LT", name="Rūta Kazlauskienė")
+    signed(house, slug, email="silent@example.org", name="Never Confirmed")
+    client = log_in(house, make_own, petition)
+    page = ask(house, client, petition)
+    assert page.status_code == 303
+    waiting = client.get(page.location).text
+    assert 'http-equiv="refresh"' in waiting
+    build(house)
+    ready = client.get(page.location).text
+    assert "Ready" in ready
+    assert the_bundle(house).register_hash in ready
+    asked = client.post(f"{page.location}/downloads", data={"csrf_token": hidden(ready, "csrf_token")})
+    assert "Preparing the PDF" in client.get(asked.location).text
+    assert answer_downloads(house) == 1
+    pdf = client.get(asked.location)
+    assert pdf.headers["Content-Type"] == "application/pdf"
+    assert pdf.headers["Content-Disposition"].startswith("attachment")
+    (tmp_path / "b.pdf").write_bytes(pdf.data)
+    rows, printed = read_register(tmp_path / "b.pdf")
+    assert [row.name for row in rows] == ["Вольга Вераб’ёва", "Ελένη Παππά", "נועה כהן"]
+    assert printed == the_bundle(house).register_hash
+    from pypdf import PdfReader
+
+    text = "".join(one.extract_text() for one in PdfReader(tmp_path / "b.pdf").pages)
+    assert "Szanowna Pani Minister" in text
+    assert "Never Confirmed" not in text
+    assert "Staff" in client.get(page.location).text
+    assert broken(house) == set()
+
+
+def test_bundle_is_encrypted_at_rest_and_opens_with_its_key_only(
+    house: House, make_own: Factory, petition: int, tmp_path: Path
+) -> None:
+    counted(house, make_own.slug(petition), name="Zuzanna Nowakowska")
+    ask(house, log_in(house, make_own, petition), petition)
+    build(house)
+    [file] = (tmp_path / "bundles").iterdir()
+    content = file.read_bytes()
+    assert b"%PDF" not in content
+    assert file.stat().st_size > 10_000
+    house.sql("UPDATE bundles SET state = 'failed'")
+    house.sql("DELETE FROM row_keys WHERE id = :id", id=the_bundle(house).row_key_id)
+    assert the_bundle(house).row_key_id is None
+
+
+def test_two_clicks_make_one_bundle(house: House, make_own: Factory, petition: int) -> None:
+    counted(house, make_own.slug(petition))
+    client = log_in(house, make_own, petition)
+    assert ask(house, client, petition).location == ask(house, client, petition).location
+    assert house.value("SELECT count(*) FROM bundles") == 1
+
+
+def test_what_is_confirmed_after_the_cutoff_is_not_in_the_register(
+    house: House, make_own: Factory, petition: int
+) -> None:
+    slug = make_own.slug(petition)
+    counted(house, slug, email="before@example.org", name="Before Cutoff")
+    ask(house, log_in(house, make_own, petition), petition)
+    counted(house, slug, email="after@example.org", name="After Cutoff")
+    seen: list[BundleDocument] = []
+
+    def draw(document: BundleDocument) -> DrawnPdf:
+        seen.append(document)
+        return DrawnPdf(b"%PDF", 1)
+
+    build(house, draw)
+    assert [row.name for row in seen[0].rows] == ["Before Cutoff"]
+    assert dict(seen[0].counts)[seen[0].letter["counted"]] == 1
+
+
+def test_withdrawn_before_the_build_is_not_in_it(house: House, make_own: Factory, petition: int) -> None:
+    slug = make_own.slug(petition)
+    counted(house, slug, email="stays@example.org", name="Stays Here")
+    gone = counted(house, slug, email="gone@example.org", name="Gone Away")
+    ask(house, log_in(house, make_own, petition), petition)
+    press(house.client(), f"/withdraw/{token(house, 'withdraw', gone.id)}")
+    house.drain()
+    seen: list[BundleDocument] = []
+    build(house, lambda document: seen.append(document) or DrawnPdf(b"%PDF", 1))
+    assert [row.name for row in seen[0].rows] == ["Stays Here"]
+
+
+def test_ministry_without_a_letter_in_its_language_gets_english_and_says_so(house: House, make_own: Factory) -> None:
+    petition = make_own.petition(countries=(), texts=("be",))
+    georgia = make_own.addressee("GE", languages="ka", salutation_native="პატივცემულო მინისტრო,", name_native="საგარეო")
+    house.sql("INSERT INTO petition_addressees VALUES (:p, :a)", p=petition, a=georgia)
+    counted(house, make_own.slug(petition), country="GE")
+    ask(house, log_in(house, make_own, petition), petition, "GE")
+    seen: list[BundleDocument] = []
+    build(house, lambda document: seen.append(document) or DrawnPdf(b"%PDF", 1))
+    assert (seen[0].language, seen[0].appeal_language) == ("en", "be")
+    assert seen[0].salutation == "პატივცემულო მინისტრო,"
+    assert seen[0].address[0] == "საგარეო"
+    with house.inside(Role.WORKER):
+        assert draw_bundle(seen[0]).pages >= 4
+
+
+def test_a_builder_that_went_silent_is_taken_over_and_fenced_off(
+    house: House, make_own: Factory, petition: int, tmp_path: Path
+) -> None:
+    counted(house, make_own.slug(petition))
+    ask(house, log_in(house, make_own, petition), petition)
+    with house.inside(Role.WORKER) as app:
+        silent = building.claim_bundle()
+        assert silent is not None
+        assert building.claim_bundle() is None
+        house.sql("UPDATE bundles SET leased_until = now() - interval '1 second'")
+        build(house, lambda _document: DrawnPdf(b"%PDF second", 1))
+        ready = the_bundle(house)
+        with pytest.raises(building.LeaseLostError):
+            building.build(silent, house.keyring, lambda _document: DrawnPdf(b"%PDF first", 1), app.extensions["zbor"])
+        db.session.rollback()
+    assert the_bundle(house) == ready
+    assert broken(house) == set()
+
+
+def test_a_build_that_fails_goes_back_and_is_given_up_in_the_end(
+    house: House, make_own: Factory, petition: int
+) -> None:
+    counted(house, make_own.slug(petition))
+    client = log_in(house, make_own, petition)
+    page = ask(house, client, petition)
+    with house.inside(Role.WORKER):
+        for _ in range(building.MAX_ATTEMPTS):
+            claim = building.claim_bundle()
+            assert claim is not None
+            building.release(claim)
+        assert building.claim_bundle() is None
+    assert the_bundle(house).state == "failed"
+    assert "could not be made" in client.get(page.location).text
+    assert ask(house, client, petition).location != page.location
+
+
+def test_half_written_file_never_has_the_final_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        building._write_whole(tmp_path / "x.sealed", b"content")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_download_opens_in_the_asking_browser_only_and_is_logged(
+    house: House, make_own: Factory, petition: int
+) -> None:
+    counted(house, make_own.slug(petition))
+    client, other = log_in(house, make_own, petition), log_in(house, make_own, petition)
+    page = ask(house, client, petition)
+    build(house, lambda _document: DrawnPdf(b"%PDF-test", 1))
+    asked = client.post(
+        f"{page.location}/downloads", data={"csrf_token": hidden(client.get(page.location).text, "csrf_token")}
+    )
+    answer_downloads(house)
+    assert client.get(asked.location).data == b"%PDF-test"
+    assert other.get(asked.location).status_code == 404
+    client.delete_cookie(f"download-{asked.location.rsplit('/', 1)[1]}", path=asked.location)
+    assert "This download is over" in client.get(asked.location).text
+    assert house.value("SELECT count(*) FROM downloads WHERE answered_at IS NOT NULL") == 1
+    assert answer_downloads(house) == 0
+
+
+def test_download_of_a_bundle_that_is_not_ready_is_not_there(house: House, make_own: Factory, petition: int) -> None:
+    counted(house, make_own.slug(petition))
+    client = log_in(house, make_own, petition)
+    page = ask(house, client, petition)
+    csrf = hidden(client.get("/petitions/" + str(petition)).text, "csrf_token")
+    assert client.post(f"{page.location}/downloads", data={"csrf_token": csrf}).status_code == 404
+    assert house.value("SELECT count(*) FROM downloads") == 0
+
+
+def test_a_coordinator_of_another_petition_finds_nothing(house: House, make_own: Factory, petition: int) -> None:
+    counted(house, make_own.slug(petition))
+    mine = log_in(house, make_own, petition)
+    page = ask(house, mine, petition)
+    other_petition = make_own.petition(countries=())
+    stranger = log_in(house, make_own, other_petition)
+    csrf = hidden(
+        stranger.get(f"/petitions/{other_petition}").text + '<input name="csrf_token" value="">', "csrf_token"
+    )
+    assert stranger.get(f"/petitions/{petition}").status_code == 404
+    assert stranger.get(page.location).status_code == 404
+    assert f"/petitions/{petition}" not in stranger.get("/").text
+    for path in (f"{page.location}/downloads", f"/petitions/{petition}/addressees/{addressee(house, 'PL')}/bundles"):
+        assert stranger.post(path, data={"csrf_token": csrf}).status_code in (400, 404)
+    assert house.value("SELECT count(*) FROM downloads") == 0
+    assert house.value("SELECT count(*) FROM bundles") == 1
+
+
+def test_a_grant_for_one_country_shows_that_country_alone(house: House, make_own: Factory, petition: int) -> None:
+    slug = make_own.slug(petition)
+    counted(house, slug)
+    counted(house, slug, email="lt@example.org", country="LT")
+    client = log_in(house, make_own, petition)
+    house.sql("UPDATE grants SET country_code = 'LT'")
+    page = client.get(f"/petitions/{petition}").text
+    assert "Ministry of LT" in page
+    assert "Ministry of PL" not in page
+    assert ask(house, client, petition, "PL").status_code == 404
+    assert ask(house, client, petition, "LT").status_code == 303
+    assert "Ministry of LT" in client.get(f"/petitions/{petition}").text
+
+
+def test_staff_forms_without_the_csrf_token_are_refused(house: House, make_own: Factory, petition: int) -> None:
+    client = log_in(house, make_own, petition)
+    path = f"/petitions/{petition}/addressees/{addressee(house, 'PL')}/bundles"
+    assert client.post(path).status_code == 400
+    assert client.post("/logout").status_code == 400
+    assert house.value("SELECT count(*) FROM bundles") == 0
+
+
+def test_addressee_of_another_petition_is_not_there(house: House, make_own: Factory, petition: int) -> None:
+    client = log_in(house, make_own, petition)
+    other = make_own.addressee("GE")
+    csrf = hidden(client.get(f"/petitions/{petition}").text + '<input name="csrf_token" value="x">', "csrf_token")
+    counted(house, make_own.slug(petition))
+    csrf = hidden(client.get(f"/petitions/{petition}").text, "csrf_token")
+    assert (
+        client.post(f"/petitions/{petition}/addressees/{other}/bundles", data={"csrf_token": csrf}).status_code == 404
+    )
+
+
+def test_fsck_finds_a_missing_and_a_damaged_file(
+    house: House, make_own: Factory, petition: int, tmp_path: Path
+) -> None:
+    counted(house, make_own.slug(petition))
+    ask(house, log_in(house, make_own, petition), petition)
+    build(house, lambda _document: DrawnPdf(b"%PDF", 1))
+    [file] = (tmp_path / "bundles").iterdir()
+    content = file.read_bytes()
+    file.write_bytes(content[:-1])
+    assert broken(house) == {"I6"}
+    file.unlink()
+    assert broken(house) == {"I6"}
+    file.write_bytes(content)
+    assert broken(house) == set()

@@ -1,0 +1,110 @@
+"""One bad event never holds up the others, and a key that is away loses nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from uuid import uuid4
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from core.config import Role
+from core.inbox import MAX_ATTEMPTS
+from petitions import intake
+from tests.conftest import House
+from tests.factories import Factory, sign
+from worker import drain
+
+
+@pytest.fixture
+def slug(make: Factory) -> str:
+    return make.slug(make.petition())
+
+
+def states(house: House) -> list[str]:
+    return [row[0] for row in house.sql("SELECT state FROM inbox ORDER BY state")]
+
+
+def test_an_event_that_does_not_open_is_set_aside_and_kept(house: House, slug: str) -> None:
+    sign(house.client(), slug)
+    sign(house.client(), slug, email="b@example.org")
+    house.sql(
+        "UPDATE inbox SET sealed = set_byte(sealed, 300, (get_byte(sealed, 300) + 1) % 256) WHERE ctid = (SELECT min(ctid) FROM inbox)"
+    )
+    house.drain()
+    assert states(house) == ["done", "unreadable"]
+    assert house.value("SELECT sealed IS NOT NULL FROM inbox WHERE state = 'unreadable'")
+    assert house.drain() == 0
+
+
+def test_an_event_of_an_unknown_kind_is_set_aside(house: House, slug: str) -> None:
+    from core.inbox import append
+
+    with house.inside(Role.PUBLIC):
+        append("dance", None, {}, uuid4())
+    house.drain()
+    assert states(house) == ["unreadable"]
+
+
+def test_an_event_moved_to_another_petition_does_not_open(house: House, make: Factory, slug: str) -> None:
+    other = make.petition(countries=())
+    sign(house.client(), slug)
+    house.sql("UPDATE inbox SET petition_id = :other", other=other)
+    house.drain()
+    assert states(house) == ["unreadable"]
+
+
+def test_without_the_key_events_wait_and_with_it_they_are_drained(house: House, slug: str) -> None:
+    sign(house.client(), slug)
+    with house.inside(Role.WORKER):
+        assert drain.drain_batch(replace(house.keyring, private_keys={})).events == 0
+    assert states(house) == ["new"]
+    assert house.drain() == 1
+    assert states(house) == ["done"]
+
+
+def test_an_event_whose_handling_fails_is_undone_alone_and_given_up_in_the_end(
+    house: House, slug: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    sign(house.client(), slug)
+    sign(house.client(), slug, email="poison@example.org", name="Secret Poison")
+
+    def record(event, payload, keyring):  # type: ignore[no-untyped-def]  # Stands in for the handler.
+        outcome = intake.record_signature(event, payload, keyring)
+        if payload["email"].startswith("poison"):
+            raise ValueError(payload["name"])
+        return outcome
+
+    monkeypatch.setattr(drain, "HANDLERS", {**drain.HANDLERS, "sign": record})
+    for attempt in range(1, MAX_ATTEMPTS):
+        house.drain()
+        assert states(house) == ["done", "new"]
+        assert house.value("SELECT attempts FROM inbox WHERE state = 'new'") == attempt
+    house.drain()
+    assert states(house) == ["done", "failed"]
+    assert house.value("SELECT count(*) FROM signatures") == 1
+    assert house.value("SELECT sum(total) FROM tallies") == 1
+    assert "Secret" not in caplog.text
+    assert "ValueError at" in caplog.text
+
+
+def test_a_lost_database_ends_the_batch_and_changes_nothing(
+    house: House, slug: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sign(house.client(), slug)
+
+    def away(*_args: object) -> None:
+        raise OperationalError("x", {}, Exception("gone"))
+
+    monkeypatch.setattr(drain, "HANDLERS", {"sign": away})
+    with pytest.raises(OperationalError), house.inside(Role.WORKER):
+        drain.drain_batch(house.keyring)
+    assert house.value("SELECT attempts FROM inbox") == 0
+
+
+def test_batches_are_bounded(house: House, slug: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drain, "BATCH", 3)
+    for number in range(4):
+        sign(house.client(), slug, email=f"n{number}@example.org")
+    assert house.drain() == 3
+    assert house.drain() == 1

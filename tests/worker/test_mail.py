@@ -1,0 +1,282 @@
+"""Mail: what it says, when it is sent again, and when never."""
+
+from __future__ import annotations
+
+import asyncio
+import smtplib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from aiosmtpd.controller import Controller
+from sqlalchemy import text
+
+from core.config import Role
+from core.demo.embedded import free_port
+from tests.conftest import House
+from tests.factories import Factory, counted, press, sign, signed, token
+from worker import mail as mailer
+
+
+class Server:
+    """A mail server that answers as it is told."""
+
+    def __init__(self) -> None:
+        self.answers: list[str] = []
+        self.received: list[Any] = []
+
+    async def handle_RCPT(self, _s: Any, _session: Any, envelope: Any, address: str, _o: list[str]) -> str:  # noqa: N802  # aiosmtpd's name.
+        answer = self.answers.pop(0) if self.answers else "250 OK"
+        if answer.startswith("250"):
+            envelope.rcpt_tos.append(address)
+        return answer
+
+    async def handle_DATA(self, _s: Any, _session: Any, envelope: Any) -> str:  # noqa: N802  # As above.
+        self.received.append(envelope)
+        await asyncio.sleep(0)
+        return "250 caught"
+
+
+@pytest.fixture
+def server(secrets: Any) -> Iterator[Server]:
+    handler, port = Server(), free_port()
+    controller = Controller(handler, hostname="127.0.0.1", port=port, enable_SMTPUTF8=True)
+    controller.start()
+    path = secrets.folder / "worker" / "smtp_url"
+    before = path.read_text()
+    path.write_text(f"smtp://127.0.0.1:{port}\n")
+    yield handler
+    path.write_text(before)
+    controller.stop()
+
+
+def send(house: House) -> None:
+    with house.inside(Role.WORKER) as app:
+        mailer.send_due(house.keyring, app.extensions["zbor"])
+
+
+def outbox(house: House) -> Any:
+    return house.sql("SELECT * FROM outbox").one()
+
+
+@pytest.mark.parametrize(
+    ("language", "subject"),
+    [("en", "Please confirm"), ("be", "Калі ласка, пацвердзіце"), ("pl", "Prosimy o potwierdzenie")],
+)
+def test_mail_is_in_the_signers_language_and_names_no_petition(
+    house: House, make: Factory, server: Server, language: str, subject: str
+) -> None:
+    slug = make.slug(make.petition())
+    row = signed(house, slug)
+    house.sql("DELETE FROM outbox")
+    sign_in(house, slug, language)
+    send(house)
+    message = server.received[0].content.decode("utf-8", "replace")
+    from email import message_from_string, policy
+
+    parsed = message_from_string(message, policy=policy.default)
+    body = parsed.get_content()
+    assert subject.split()[0].lower() in parsed["Subject"].lower()
+    assert parsed["From"] == "zbor@example.org"
+    assert parsed["Auto-Submitted"] == "auto-generated"
+    assert parsed["Content-Language"] == language
+    assert "http://localhost/confirm/" in body
+    assert f"?lang={language}" in body
+    assert slug not in message
+    assert "Do not recognise" not in message
+    assert "Вольга" not in body
+    assert not list(parsed.iter_attachments())
+    assert row is not None
+
+
+def sign_in(house: House, slug: str, language: str) -> None:
+    """Sign on the page in another language of the interface."""
+    from tests.factories import VALID, hidden
+
+    client = house.client()
+    page = client.get(f"/petitions/{slug}?lang={language}").text
+    values = {
+        **VALID,
+        "email": "other@example.org",
+        "event_id": hidden(page, "event_id"),
+        "text_hash": hidden(page, "text_hash"),
+    }
+    assert client.post(f"/petitions/{slug}/signatures?lang={language}", data=values).status_code == 303
+    house.drain()
+
+
+def test_link_of_the_mail_confirms(house: House, make: Factory, server: Server) -> None:
+    import re
+
+    slug = make.slug(make.petition())
+    signed(house, slug)
+    send(house)
+    body = server.received[0].content.decode()
+    path = re.search(r"http://localhost(/confirm/\S+)", body.replace("=\r\n", "").replace("=3D", "="))
+    assert path
+    press(house.client(), path[1].split("?")[0])
+    house.drain()
+    assert house.value("SELECT state FROM signatures") == "counted"
+
+
+def test_sent_mail_forgets_its_receiver(house: House, make: Factory, server: Server) -> None:
+    signed(house, make.slug(make.petition()))
+    send(house)
+    row = outbox(house)
+    assert (row.state, row.sealed, row.smtp_status, row.attempts) == ("sent", None, 250, 1)
+    assert server.received[0].rcpt_tos == ["olga@example.org"]
+    send(house)
+    assert len(server.received) == 1
+
+
+def test_4xx_is_tried_again_later_with_the_same_message_id(house: House, make: Factory, server: Server) -> None:
+    signed(house, make.slug(make.petition()))
+    server.answers = ["451 greylisted"]
+    send(house)
+    row = outbox(house)
+    assert (row.state, row.smtp_status, row.leased_until) == ("queued", 451, None)
+    assert house.value("SELECT due_at = now() + interval '30 seconds' FROM outbox")
+    send(house)
+    assert server.received == []
+    house.sql("UPDATE outbox SET due_at = now()")
+    server.answers = ["451 still"]
+    send(house)
+    assert house.value("SELECT due_at = now() + interval '60 seconds' FROM outbox")
+    house.sql("UPDATE outbox SET due_at = now()")
+    send(house)
+    assert outbox(house).state == "sent"
+    expected = house.keyring.message_id(UUID(str(row.id)), "example.org")
+    assert f"Message-ID: {expected}".encode() in server.received[0].content
+
+
+def test_5xx_ends_it(house: House, make: Factory, server: Server) -> None:
+    signed(house, make.slug(make.petition()))
+    server.answers = ["550 no such mailbox"]
+    send(house)
+    row = outbox(house)
+    assert (row.state, row.sealed, row.smtp_status) == ("failed", None, 550)
+
+
+def test_endless_4xx_ends_too(house: House, make: Factory, server: Server) -> None:
+    signed(house, make.slug(make.petition()))
+    house.sql("UPDATE outbox SET attempts = :n", n=mailer.MAX_ATTEMPTS - 1)
+    server.answers = ["451 no"]
+    send(house)
+    assert outbox(house).state == "failed"
+
+
+def test_no_mail_server_means_waiting(house: House, make: Factory, secrets: Any) -> None:
+    signed(house, make.slug(make.petition()))
+    send(house)  # The secret names a port on which nobody listens.
+    row = outbox(house)
+    assert (row.state, row.leased_until) == ("queued", None)
+    assert house.value("SELECT due_at > now() FROM outbox")
+    assert row.sealed is not None
+
+
+def test_mail_to_somebody_erased_is_dropped(house: House, make: Factory, server: Server) -> None:
+    row = signed(house, make.slug(make.petition()))
+    press(house.client(), f"/withdraw/{token(house, 'withdraw', row.id)}")
+    house.drain()
+    send(house)
+    assert server.received == []
+    assert outbox(house).state == "failed"
+
+
+def test_already_signed_is_told_without_links(house: House, make: Factory, server: Server) -> None:
+    slug = make.slug(make.petition())
+    counted(house, slug)
+    house.sql("DELETE FROM outbox")
+    sign(house.client(), slug)
+    house.drain()
+    send(house)
+    text_sent = server.received[0].content.decode()
+    assert "already signed" in text_sent
+    assert "http" not in text_sent
+
+
+def test_lease_keeps_others_away_and_the_fence_keeps_the_late_one_out(own_database: House, make_own: Factory) -> None:
+    house = own_database
+    signed(house, make_own.slug(make_own.petition()))
+    with house.inside(Role.WORKER):
+        [mine], _ = mailer.lease_due(1000)
+        assert mailer.lease_due(1000)[0] == []
+        house.sql("UPDATE outbox SET leased_until = now() - interval '1 second'")
+        house.sql("UPDATE mail_pace SET next_at = now()")
+        [theirs], _ = mailer.lease_due(1000)
+        assert theirs.fence == mine.fence + 1
+        mailer._finish(mine, "sent", 250)
+        assert house.value("SELECT state FROM outbox") == "queued"
+        mailer._finish(theirs, "sent", 250)
+        assert house.value("SELECT state FROM outbox") == "sent"
+
+
+def test_all_mailers_together_keep_the_sending_rate(own_database: House, make_own: Factory) -> None:
+    house = own_database
+    slug = make_own.slug(make_own.petition())
+    for number in range(6):
+        sign(house.client(), slug, email=f"n{number}@example.org")
+    house.drain()
+
+    def lease(_number: int) -> tuple[int, float]:
+        with house.inside(Role.WORKER):
+            leases, pause = mailer.lease_due(2.0)
+            return len(leases), pause
+
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lease, range(4)))
+    assert sum(number for number, _ in results) == 2, "one second's worth at two a second"
+    assert all(0 < pause <= 1 for number, pause in results if not number)
+
+
+def test_connection_speaks_tls_and_logs_in_as_the_secret_says(
+    house: House, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    calls: list[Any] = []
+
+    class Fake(smtplib.SMTP):
+        def __init__(self, host: str, port: int, **options: Any) -> None:
+            calls.append((type(self).__name__, host, port, "context" in options))
+
+        def __enter__(self) -> Fake:
+            return self
+
+        def __exit__(self, *_error: object) -> None:
+            return None
+
+        def starttls(self, **_options: Any) -> Any:
+            calls.append("starttls")
+
+        def login(self, user: str, password: str, **_options: Any) -> Any:
+            calls.append((user, password))
+
+    class FakeSSL(Fake):
+        pass
+
+    monkeypatch.setattr(smtplib, "SMTP", Fake)
+    monkeypatch.setattr(smtplib, "SMTP_SSL", FakeSSL)
+    from tests.conftest import make_config
+
+    config = make_config(Role.WORKER, house.secrets, house.url, secrets_dir=tmp_path)
+    for url in ("smtps://u%40x:p%3A@mail.example.org", "smtp://mail.example.org?starttls=1"):
+        (tmp_path / "smtp_url").write_text(url)
+        with mailer._connection(config):
+            pass
+    assert calls == [
+        ("FakeSSL", "mail.example.org", 465, True),
+        ("u@x", "p:"),
+        ("Fake", "mail.example.org", 25, False),
+        "starttls",
+    ]
+
+
+def test_old_finished_mails_are_forgotten(house: House, make: Factory, server: Server) -> None:
+    signed(house, make.slug(make.petition()))
+    send(house)
+    house.bind.execute(text("UPDATE outbox SET finished_at = now() - interval '15 days'"))  # type: ignore[union-attr]  # A connection here.
+    with house.inside(Role.WORKER):
+        mailer.forget_sent()
+    assert house.value("SELECT count(*) FROM outbox") == 0
