@@ -103,9 +103,11 @@ class Browser:
         origin = f"{parts.scheme}://{parts.netloc}"
         if self._connection is None or origin != self._origin:
             self.close()
-            self._connection = http.client.HTTPConnection(parts.netloc, timeout=60)
+            # A bare machine may not know the name; the site is told it all the same.
+            address = parts.netloc.replace("localhost", "127.0.0.1")
+            self._connection = http.client.HTTPConnection(address, timeout=60)
             self._origin = origin
-        headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
+        headers = {"Host": parts.netloc, "Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
         body = None
         if values is not None:
             body = urlencode(values).encode()

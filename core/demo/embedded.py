@@ -247,5 +247,6 @@ def _as_nobody() -> list[str]:
     if os.geteuid() != 0:
         return prefix
     nobody = pwd.getpwnam("nobody")
-    capability = "--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override"
+    # The secure bit makes access(2), which initdb asks about its neighbours, count the capability.
+    capability = "--securebits=+no_setuid_fixup", "--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override"
     return [*prefix, f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups", *capability]

@@ -178,9 +178,7 @@ class Stand:
             "--no-control-socket",
         ]
         self.spawn(name, role, sys.executable, "-m", "gunicorn", *options, "wsgi:create_app()")
-        self.wait_for(
-            name, f"http://localhost:{port}/privacy" if role == "public" else f"http://localhost:{port}/login"
-        )
+        self.wait_for(name, f"http://127.0.0.1:{port}/{'privacy' if role == 'public' else 'login'}")
 
     def start_worker(self, name: str = "worker", concurrency: int = 2) -> None:
         """A Celery worker for all queues."""
