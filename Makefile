@@ -20,7 +20,7 @@ lint: setup ## format, style, types, import contracts
 	@$(PYTHON) -m ruff format --check --quiet .
 	@$(PYTHON) -m ruff check --quiet .
 	@$(PYTHON) -m mypy $(PACKAGES)
-	@.venv/bin/lint-imports --no-cache --quiet
+	@.venv/bin/lint-imports --no-cache >/dev/null || .venv/bin/lint-imports --no-cache
 
 fmt: setup ## put the code into its format
 	@$(PYTHON) -m ruff format --quiet .

@@ -37,6 +37,7 @@ class Config:
     `secrets_dir` is a folder of 0600 files that only this role's Unix user can read: `session.key` for the console;
     `mailbox.key`, `token.key`, `smtp_url` and `sealing/<key id>.key` for the worker; none for the public web.
     `root_public_key` is the raw 32-byte Ed25519 key that signs the list of sealing keys.
+    `source_url` is where this very version's source code can be had, which the AGPL asks a site to show.
     `mail_per_minute` is the sending rate of all mailers together.
     """
 
@@ -50,6 +51,7 @@ class Config:
     proxy_hops: int = 0
     secure_cookies: bool = True
     contact_address: str = ""
+    source_url: str = ""
     mail_from: str = ""
     mail_per_minute: int = 600
     bundle_dir: Path | None = None
@@ -120,6 +122,7 @@ def read_config(role: Role, environ: Mapping[str, str] = os.environ) -> Config:
         proxy_hops=whole("ZBOR_PROXY_HOPS", 0),
         secure_cookies=environ.get("ZBOR_INSECURE_COOKIES", "") != "1",
         contact_address=environ.get("ZBOR_CONTACT", ""),
+        source_url=environ.get("ZBOR_SOURCE_URL", ""),
         mail_from=environ.get("ZBOR_MAIL_FROM", ""),
         mail_per_minute=whole("ZBOR_MAIL_PER_MINUTE", 600),
         bundle_dir=folder("ZBOR_BUNDLE_DIR"),
@@ -137,6 +140,8 @@ def _unsafe(config: Config) -> list[str]:
     is_web = config.role in (Role.PUBLIC, Role.CONSOLE)
     if is_web and not config.trusted_hosts:
         problems.append("Set ZBOR_TRUSTED_HOSTS: the host names this site answers to, separated by spaces.")
+    if config.source_url and not config.source_url.startswith("https://"):
+        problems.append("ZBOR_SOURCE_URL must be an https address.")
     if is_web and not config.contact_address:
         problems.append("Set ZBOR_CONTACT: the address at which signers reach the people who answer for their data.")
     local = urlsplit(config.public_url).hostname in ("localhost", "127.0.0.1")

@@ -70,7 +70,10 @@ def _make_web(app: Flask, config: Config) -> None:
     register_errors(app)
     home = "petitions.index" if config.role is Role.PUBLIC else "delivery.index"
     app.jinja_env.globals.update(
-        is_console=config.role is Role.CONSOLE, contact_address=config.contact_address, home_endpoint=home
+        is_console=config.role is Role.CONSOLE,
+        contact_address=config.contact_address,
+        source_url=config.source_url,
+        home_endpoint=home,
     )
 
     @app.url_defaults

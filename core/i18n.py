@@ -69,7 +69,7 @@ def register_i18n(app: Flask) -> None:
     def in_language(language: str) -> str:
         """Address of this page in another language."""
         if request.endpoint is None or request.method != "GET":
-            return url_for(app.jinja_env.globals["home_endpoint"], lang=language)
+            return url_for(str(app.jinja_env.globals["home_endpoint"]), lang=language)
         return url_for(request.endpoint, **{**(request.view_args or {}), **request.args.to_dict(), "lang": language})
 
     app.jinja_env.globals.update(

@@ -42,6 +42,7 @@ def test_good_configuration() -> None:
         ({"ZBOR_ROOT_PUBLIC_KEY": "%%%"}, "must be 32 bytes"),
         ({"ZBOR_TRUSTED_HOSTS": ""}, "Set ZBOR_TRUSTED_HOSTS"),
         ({"ZBOR_CONTACT": ""}, "Set ZBOR_CONTACT"),
+        ({"ZBOR_SOURCE_URL": "javascript:alert(1)"}, "must be an https address"),
         ({"ZBOR_PROXY_HOPS": "two"}, "must be a whole number"),
         ({"ZBOR_INSECURE_COOKIES": "1"}, "site on this machine only"),
         ({"ZBOR_DEV_MAIL_DIR": "mails"}, "shows all mail to everybody"),

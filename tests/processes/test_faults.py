@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import threading
 import time
 from collections import Counter
@@ -200,6 +201,39 @@ def test_nothing_acknowledged_is_lost_and_nobody_counted_twice(stand: Stand) -> 
     logs = "".join(path.read_text(errors="replace") for path in stand.logs.glob("*.log"))
     assert "@example.org" not in logs.replace("zbor@example.org", "")
     assert "Вольга" not in logs
+
+
+def test_database_away_keeps_what_was_typed_and_all_recover_by_themselves(stand: Stand) -> None:
+    for start in (stand.start_catcher, stand.start_worker, stand.start_beat, stand.start_web):
+        start()
+    crowd = Crowd(stand)
+    _path, values = next(submissions(crowd))
+    browser = Browser()
+    page = browser.get(f"{crowd.site}/petitions/no-recognition")
+    stand.postgres.stop(signal.SIGQUIT)
+    form = page.forms("/signatures")[0]
+    refused = browser.submit(
+        page, form, {name: values[name] for name in ("name", "email", "city", "country", "consent_ministry")}
+    )
+    assert refused.status == 503
+    for typed in (values["name"], values["email"], values["city"], form.values["event_id"]):
+        assert typed in refused.text
+    assert browser.get(f"{crowd.site}/petitions/no-recognition").status == 503
+    stand.postgres.start()
+    # The page that came back is sent once more, as it stands.
+    taken = browser.submit(
+        refused,
+        refused.forms("/signatures")[0],
+        {name: values[name] for name in ("name", "email", "city", "country", "consent_ministry")},
+    )
+    assert (taken.status, "thanks" in taken.url) == (200, True)
+    with stand.postgres.connect("postgres") as db:
+        wait_until_drained(db)
+        assert db.execute("SELECT count(*) FROM signatures WHERE state = 'pending'").fetchone() == (1,)
+        wait_for_mails(stand, db)
+    browser.close()
+    crowd.go_home()
+    assert stand.run_flask("worker", "fsck").returncode == 0
 
 
 def test_processes_know_only_what_is_theirs(stand: Stand) -> None:
