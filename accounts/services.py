@@ -22,7 +22,7 @@ def _dummy_hash() -> str:
 
 def authenticate(email: str, passphrase: str) -> Account | None:
     """The active account of this address and passphrase, or None. Both answers take the same time."""
-    account = db.session.scalar(select(Account).where(Account.email == email.strip().lower()))
+    account = db.session.scalar(select(Account).where(Account.email == email.replace("\0", "").strip().lower()))
     try:
         _hasher.verify(account.password_hash if account else _dummy_hash(), passphrase)
     except (VerificationError, InvalidHashError):

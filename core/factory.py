@@ -90,6 +90,9 @@ def _make_web(app: Flask, config: Config) -> None:
             SESSION_COOKIE_SAMESITE="Strict",
             PERMANENT_SESSION_LIFETIME=8 * 3600,
             RATELIMIT_STORAGE_URI=config.redis_url,
+            RATELIMIT_STORAGE_OPTIONS={"socket_timeout": 0.5, "socket_connect_timeout": 0.2}
+            if config.redis_url.startswith("redis")
+            else {},
             RATELIMIT_IN_MEMORY_FALLBACK_ENABLED=True,
             RATELIMIT_HEADERS_ENABLED=False,
         )

@@ -59,6 +59,11 @@ def register_security(app: Flask) -> None:
     """Deny by default, check the origin of every form, and put the headers on every answer."""
 
     @app.before_request
+    def check_path() -> None:
+        if "\0" in request.path:
+            abort(404)  # PostgreSQL has no such character, so nothing is named by it.
+
+    @app.before_request
     def check_entry() -> None:
         if request.endpoint is None:
             return  # No such route: the router's 404 follows.

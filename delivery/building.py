@@ -16,12 +16,13 @@ from babel.dates import format_date
 from sqlalchemy import func, or_, select, update
 
 from core.config import Config
+from core.errors import describe
 from core.extensions import db
 from core.i18n import country_name
 from core.inbox import answer
 from core.keyring import Keyring
 from core.records import new_row_key, open_row_key
-from core.sealing import context, decrypt, encrypt
+from core.sealing import SealingError, context, decrypt, encrypt
 from delivery.document import (
     BundleDocument,
     BundleEngine,
@@ -250,16 +251,23 @@ def answer_downloads(keyring: Keyring, config: Config) -> int:
     answered = 0
     while (download := _next_download()) is not None:
         bundle = db.session.get_one(Bundle, download.bundle_id)
-        if bundle.state == BundleState.READY and bundle.row_key_id is not None:
-            ciphertext = bundle_path(config, bundle.id, bundle.fence).read_bytes()
-            key = open_row_key(bundle.row_key_id, keyring.private_keys)
-            pdf = decrypt(key, ciphertext, context("bundles", bundle.id))
-            answer(download.id, download.answer_key, pdf, DOWNLOAD_LIFETIME)
+        try:
+            answer(download.id, download.answer_key, _open_bundle(bundle, keyring, config), DOWNLOAD_LIFETIME)
+        except (OSError, LookupError, SealingError) as error:
+            # This one cannot be had; the page says that the download is over, and the others get their turn.
+            log.error("bundle %s does not open: %s", bundle.id, describe(error))
         download.answered_at = func.now()
         db.session.commit()
         answered += 1
     db.session.rollback()
     return answered
+
+
+def _open_bundle(bundle: Bundle, keyring: Keyring, config: Config) -> bytes:
+    if bundle.row_key_id is None:
+        raise LookupError("The key of the bundle was destroyed.")
+    ciphertext = bundle_path(config, bundle.id, bundle.fence).read_bytes()
+    return decrypt(open_row_key(bundle.row_key_id, keyring.private_keys), ciphertext, context("bundles", bundle.id))
 
 
 def _next_download() -> Download | None:

@@ -101,7 +101,9 @@ def download(download_id: UUID) -> ResponseReturnValue:
     key = request.cookies.get(f"download-{download_id}")
     pdf = services.downloaded_pdf(asked, key) if key else None
     if pdf is None:
-        return render_template("delivery/download.html", download=asked, waiting=key is not None)
+        return render_template(
+            "delivery/download.html", download=asked, waiting=key is not None and asked.answered_at is None
+        )
     response = make_response(pdf)
     response.headers["Content-Type"] = "application/pdf"
     response.headers["Content-Disposition"] = f'attachment; filename="zbor-{str(asked.bundle_id)[:8]}.pdf"'

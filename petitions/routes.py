@@ -136,7 +136,7 @@ def _answer_cookie(event_id: UUID) -> str:
 def answer(kind: str, event_id: UUID) -> ResponseReturnValue:
     """The result of a pressed button. Waits up to two seconds, then the page asks again by itself."""
     key = request.cookies.get(_answer_cookie(event_id))
-    looks = request.args.get("look", 1, type=int)
+    looks = max(1, request.args.get("look", 1, type=int))
     result = services.button_result(event_id, key) if key else None
     again = (
         url_for(".answer", kind=kind, event_id=event_id, look=looks + 1)

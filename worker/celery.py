@@ -36,7 +36,7 @@ class AppTask(Task):
                 return None
 
 
-app = make_celery(flask_app.extensions["zbor"].redis_url)
+app = make_celery(flask_app.extensions["zbor"].redis_url, socket_timeout=30.0)
 app.Task = AppTask
 app.conf.update(
     task_acks_late=True,

@@ -36,6 +36,7 @@ FIRST_PAUSE = timedelta(seconds=30)
 LONGEST_PAUSE = timedelta(hours=1)
 MAX_ATTEMPTS = 24
 SMTP_SECONDS = 20
+RUN_SECONDS = 20.0
 KEPT = timedelta(days=14)
 
 
@@ -48,14 +49,21 @@ class Lease:
     attempts: int
 
 
-def send_due(keyring: Keyring, config: Config) -> None:
-    """Send until nothing is due, never faster than the rate that all mailers share."""
-    while True:
+def send_due(keyring: Keyring, config: Config) -> bool:
+    """Send what is due, never faster than the rate that all mailers share, for at most RUN_SECONDS.
+
+    Returns whether more is due at once, so that the caller can queue behind whoever else waits for a worker.
+    """
+    ends = time.monotonic() + RUN_SECONDS
+    while time.monotonic() < ends:
         leases, pause = lease_due(config.mail_per_minute / 60)
+        if pause > 1.0 or not (pause or leases):
+            return False
         if pause:
-            time.sleep(min(pause, 5.0))
-        elif not leases or not _send_all(leases, keyring, config):
-            return
+            time.sleep(pause)
+        elif not _send_all(leases, keyring, config):
+            return False
+    return True
 
 
 def lease_due(rate: float) -> tuple[list[Lease], float]:

@@ -36,7 +36,8 @@ def drain() -> None:
 @shared_task(name=TaskName.MAIL)
 def mail() -> None:
     """Send what is due in the outbox, at the sending rate."""
-    send_due(load_keyring(current_config()), current_config())
+    if send_due(load_keyring(current_config()), current_config()):
+        wake(TaskName.MAIL)
 
 
 @shared_task(name=TaskName.BUNDLES)

@@ -148,7 +148,7 @@ class Demonstration:
                 return mails
             if time.monotonic() > deadline:
                 raise StandError(
-                    f"Only {len(mails)} of {expected} mails came within {PATIENCE:.0f} seconds; see var/logs/worker.log."
+                    f"Only {len(mails)} of {expected} mails came within {PATIENCE:.0f} seconds; see var/logs/heavy.log."
                 )
             time.sleep(0.2)
 
@@ -207,7 +207,7 @@ class Demonstration:
         deadline = time.monotonic() + PATIENCE
         while not page.forms("/downloads"):
             if time.monotonic() > deadline or "badge-failed" in page.text:
-                raise StandError("The bundle was not built; see var/logs/worker.log.")
+                raise StandError("The bundle was not built; see var/logs/heavy.log.")
             time.sleep(0.5)
             page = browser.get(page.url)
         self.progress.advance(steps)

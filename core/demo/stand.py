@@ -180,11 +180,14 @@ class Stand:
         self.spawn(name, role, sys.executable, "-m", "gunicorn", *options, "wsgi:create_app()")
         self.wait_for(name, f"http://127.0.0.1:{port}/{'privacy' if role == 'public' else 'login'}")
 
-    def start_worker(self, name: str = "worker", concurrency: int = 2) -> None:
-        """A Celery worker for all queues."""
-        options = ["--concurrency", str(concurrency), "--queues", "light,mail,pdf", "--hostname", f"{name}@zbor"]
-        quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "INFO"]
-        self.spawn(name, "worker", sys.executable, "-m", "celery", "-A", "worker.celery", "worker", *options, *quiet)
+    def start_worker(self) -> None:
+        """Two Celery workers: `worker` for what is quick, `heavy` for mail and PDFs."""
+        for name, queue in (("worker", "light"), ("heavy", "heavy")):
+            options = ["--concurrency", "2", "--queues", queue, "--hostname", f"{name}@zbor", "--loglevel", "INFO"]
+            quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+            self.spawn(
+                name, "worker", sys.executable, "-m", "celery", "-A", "worker.celery", "worker", *options, *quiet
+            )
 
     def start_beat(self) -> None:
         """The clock of the sweeps."""

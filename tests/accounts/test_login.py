@@ -120,3 +120,8 @@ def test_empty_start_page_teaches(house: House, make: Factory) -> None:
     make.account(role="reviewer", email="r@example.org")
     client, _ = log_in(house, "r@example.org", PASSPHRASE)
     assert "You do not coordinate a petition yet" in client.get("/").text  # type: ignore[attr-defined]
+
+
+def test_odd_addresses_are_answered_as_unknown(house: House) -> None:
+    for email in ("a\0b@example.org", "ÿ" * 250):
+        assert log_in(house, email, PASSPHRASE)[1].status_code == 422  # type: ignore[attr-defined]

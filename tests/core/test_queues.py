@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 
 import pytest
@@ -36,3 +37,19 @@ def test_every_task_name_has_exactly_one_task(monkeypatch: pytest.MonkeyPatch, h
 
     names = [task.name for task in vars(tasks).values() if isinstance(task, Task)]
     assert sorted(names) == sorted(TaskName)
+
+
+def test_a_frozen_broker_slows_one_form_and_not_the_next(house: House, make: Factory) -> None:
+    """A listening socket that never answers, as Redis is when its process is stopped."""
+    slug = make.slug(make.petition())
+    with socket.socket() as frozen:
+        frozen.bind(("127.0.0.1", 0))
+        frozen.listen()
+        client = house.client(Role.PUBLIC, redis_url=f"redis://127.0.0.1:{frozen.getsockname()[1]}/0")
+        started = time.monotonic()
+        assert sign(client, slug).status_code == 303
+        assert time.monotonic() - started < 3
+        started = time.monotonic()
+        assert sign(client, slug, email="b@example.org").status_code == 303
+        assert time.monotonic() - started < 0.5
+    assert house.value("SELECT count(*) FROM inbox") == 2

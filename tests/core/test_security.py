@@ -200,3 +200,50 @@ def test_declaration_travels_with_the_view() -> None:
         return ""
 
     assert view.open_to == SIGNED_IN  # type: ignore[attr-defined]  # Set by the decorator.
+
+
+@pytest.mark.parametrize("path", ["/petitions/%00", "/petitions/x%00y", "/confirm/%00"])
+def test_a_character_that_postgresql_has_not_is_not_found(house: House, path: str) -> None:
+    assert house.client().get(path).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/petitions/%ff%fe",
+        "/petitions/%F0%9F%92%A9",
+        "/confirm/" + "a" * 3000,
+        "/answers/confirm/x",
+        "/answers/dance/1",
+        "/?lang=%00",
+        "/%2e%2e/etc/passwd",
+    ],
+)
+def test_odd_addresses_are_answered_calmly(house: House, path: str) -> None:
+    assert house.client().get(path).status_code in (200, 404)
+
+
+@pytest.mark.parametrize("look", ["-5", "x", "99999999999999999999"])
+def test_odd_counts_of_looks_are_answered_calmly(house: House, look: str) -> None:
+    page = house.client().get(f"/answers/confirm/00000000-0000-0000-0000-000000000001?look={look}")
+    assert page.status_code == 200
+
+
+def test_a_token_of_any_length_can_be_pressed_and_is_wrong(house: House) -> None:
+    client = house.client()
+    token = "ы" * 2000
+    page = client.get(f"/confirm/{token}")
+    event = re.search(r'name="event_id"[^>]*value="([^"]+)"', page.text)
+    assert event
+    answer = client.post(f"/confirm/{token}", data={"event_id": event[1]})
+    assert answer.status_code == 303
+    house.drain()
+    assert client.get(answer.location).status_code == 400
+
+
+def test_odd_cookies_are_answered_calmly(house: House) -> None:
+    client = house.client()
+    event = "00000000-0000-0000-0000-000000000001"
+    client.set_cookie(f"answer-{event}", "not a key")
+    assert client.post("/confirm/x", data={"event_id": event}).status_code == 303
+    assert client.get(f"/answers/confirm/{event}").status_code == 200

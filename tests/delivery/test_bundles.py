@@ -323,3 +323,23 @@ def test_fsck_finds_a_missing_and_a_damaged_file(
     assert broken(house) == {"I6"}
     file.write_bytes(content)
     assert broken(house) == set()
+
+
+def test_a_bundle_that_does_not_open_ends_its_download_and_lets_others_through(
+    house: House, make_own: Factory, petition: int, tmp_path: Path
+) -> None:
+    counted(house, make_own.slug(petition))
+    client = log_in(house, make_own, petition)
+    page = ask(house, client, petition)
+    build(house, lambda _document: DrawnPdf(b"%PDF", 1))
+    [file] = (tmp_path / "bundles").iterdir()
+    content = file.read_bytes()
+    csrf = {"csrf_token": hidden(client.get(page.location).text, "csrf_token")}
+    file.unlink()
+    lost = client.post(f"{page.location}/downloads", data=csrf)
+    assert answer_downloads(house) == 1
+    assert "This download is over" in client.get(lost.location).text
+    file.write_bytes(content)
+    found = client.post(f"{page.location}/downloads", data=csrf)
+    assert answer_downloads(house) == 1
+    assert client.get(found.location).data == b"%PDF"

@@ -97,7 +97,7 @@ def submissions(crowd: Crowd) -> Iterator[tuple[str, dict[str, str]]]:
 
 
 def kill_in_the_middle_of_a_transaction(stand: Stand, watch: psycopg.Connection[Any]) -> bool:
-    """kill -9 of the worker and its children, at a moment when one of them has changed rows and not committed."""
+    """kill -9 of the workers and their children, at a moment when one of them has changed rows and not committed."""
     deadline = time.monotonic() + 20
     hit = False
     while time.monotonic() < deadline and not hit:
@@ -105,7 +105,8 @@ def kill_in_the_middle_of_a_transaction(stand: Stand, watch: psycopg.Connection[
             "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'zbor-worker' AND backend_xid IS NOT NULL"
         ).fetchone()
         hit = bool(row and row[0])
-    stand.kill("worker")
+    for name in ("worker", "heavy"):
+        stand.kill(name)
     return hit
 
 

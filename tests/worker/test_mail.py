@@ -280,3 +280,23 @@ def test_old_finished_mails_are_forgotten(house: House, make: Factory, server: S
     with house.inside(Role.WORKER):
         mailer.forget_sent()
     assert house.value("SELECT count(*) FROM outbox") == 0
+
+
+def test_a_mailer_does_not_hold_its_worker_for_ever(
+    house: House, make: Factory, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slug = make.slug(make.petition())
+    for number in range(3):
+        sign(house.client(), slug, email=f"n{number}@example.org")
+    house.drain()
+    monkeypatch.setattr(mailer, "RUN_SECONDS", 0.0)
+    with house.inside(Role.WORKER) as app:
+        assert mailer.send_due(house.keyring, app.extensions["zbor"]) is True
+        monkeypatch.setattr(mailer, "RUN_SECONDS", 20.0)
+        assert mailer.send_due(house.keyring, app.extensions["zbor"]) is False
+    house.sql("UPDATE mail_pace SET next_at = clock_timestamp() + interval '1 minute'")
+    sign(house.client(), slug, email="later@example.org")
+    house.drain()
+    with house.inside(Role.WORKER) as app:
+        assert mailer.send_due(house.keyring, app.extensions["zbor"]) is False, "a long pause is not slept through"
+    assert len(server.received) == 3
