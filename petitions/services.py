@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from core.errors import NotFoundError, database_may_be_away
 from core.extensions import db
@@ -231,11 +231,3 @@ def counts_by_addressee(petition_id: int) -> list[AddresseeCount]:
         AddresseeCount(one, {state: total for owner, state, total in tallies if owner == one.id}) for one in addressees
     ]
     return sorted(counts, key=lambda count: (-count.by_state.get("counted", 0), count.addressee.name_en))
-
-
-def counts_by_state(petition_id: int) -> dict[str, int]:
-    """Signatures of a petition by state."""
-    rows = db.session.execute(
-        select(Tally.state, func.sum(Tally.total)).where(Tally.petition_id == petition_id).group_by(Tally.state)
-    ).all()
-    return {state: int(total) for state, total in rows}

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import base64
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Barrier
 from typing import Any
 from uuid import uuid4
 
 import pytest
+import sqlalchemy.event
 
 from core.config import Role
 from core.extensions import db
 from core.inbox import append
 from core.records import decrypt_record, open_row_key
+from petitions import intake
 from petitions.intake import CONFIRM_WITHIN, expire_unconfirmed, forget_duplicates
 from tests.conftest import House
 from tests.factories import VALID, Factory, counted, press, sign, signed, the_signature, token
+from worker import drain
 
 
 @pytest.fixture
@@ -313,3 +318,51 @@ def test_fsck_finds_a_row_damaged_by_hand(house: House, slug: str, damage: str, 
     assert fsck(house) == {}
     house.sql(damage)
     assert broken in fsck(house)
+
+
+def test_the_index_decides_when_the_look_missed_the_other_worker(
+    house: House, slug: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another worker counted a signature of this mailbox, which ours could not see when it looked for the family."""
+    counted(house, slug, email="first@example.org")
+    late = signed(house, slug, email="late@example.org")
+
+    def after_the_look(event: Any, payload: Any, keyring: Any) -> Any:
+        @sqlalchemy.event.listens_for(db.session, "before_flush", once=True)
+        def same_mailbox(*_args: object) -> None:
+            with house.acting(Role.WORKER):
+                house.sql("UPDATE signatures SET mailbox_hmac = :hmac WHERE state = 'counted'", hmac=late.mailbox_hmac)
+
+        return intake.confirm_signature(event, payload, keyring)
+
+    monkeypatch.setattr(drain, "HANDLERS", {**drain.HANDLERS, "confirm": after_the_look})
+    client = house.client()
+    answer = press(client, f"/confirm/{token(house, 'confirm', late.id)}")
+    house.drain()
+    assert "Your signature is counted already" in client.get(answer.location).text
+    row = house.sql("SELECT * FROM signatures WHERE id = :id", id=late.id).one()
+    assert (row.state, row.sealed, row.row_key_id) == ("duplicate", None, None)
+    assert tallies(house) == {"counted": 1, "duplicate": 1}
+    assert fsck(house) == {}
+
+
+def test_two_workers_confirming_at_once_count_one(
+    own_database: House, make_own: Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = own_database
+    slug = make_own.slug(make_own.petition())
+    rows = [signed(house, slug, name=name) for name in ("One Name", "Other Name")]
+    barrier = Barrier(2, timeout=10)
+
+    def confirm_together(event: Any, payload: Any, keyring: Any) -> Any:
+        barrier.wait()
+        return intake.confirm_signature(event, payload, keyring)
+
+    for row in rows:
+        press(house.client(), f"/confirm/{token(house, 'confirm', row.id)}")
+    monkeypatch.setattr(drain, "HANDLERS", {**drain.HANDLERS, "confirm": confirm_together})
+    monkeypatch.setattr(drain, "BATCH", 1)
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(lambda _number: house.drain(), range(2))) == [1, 1]
+    assert tallies(house) == {"counted": 1, "duplicate": 1}
+    assert house.value("SELECT count(*) FROM signatures WHERE state = 'counted'") == 1

@@ -1,0 +1,123 @@
+"""The tasks themselves, run as functions: each looks for work, does it, and does nothing when there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from core.config import Role
+from core.queues import TaskName
+from delivery import building
+from delivery.document import DrawnPdf
+from tests.conftest import House
+from tests.factories import Factory, counted, sign, signed
+from worker import tasks
+
+
+@pytest.fixture
+def woken(monkeypatch: pytest.MonkeyPatch) -> list[TaskName]:
+    """Wake-ups that were sent."""
+    sent: list[TaskName] = []
+    monkeypatch.setattr(tasks, "wake", lambda task, *_ids: sent.append(task))
+    return sent
+
+
+@pytest.fixture
+def house(own_database: House, tmp_path: Path) -> Iterator[House]:
+    app = own_database.app(Role.WORKER)
+    app.extensions["zbor"] = replace(app.extensions["zbor"], bundle_dir=tmp_path / "bundles")
+    with app.app_context():
+        yield own_database
+
+
+def bundle(house: House, make: Factory) -> None:
+    petition = make.petition()
+    counted(house, make.slug(petition))
+    account = make.account(petition)
+    house.sql(
+        "INSERT INTO bundles (id, petition_id, addressee_id, state, requested_by)"
+        " SELECT gen_random_uuid(), :p, id, 'approved', :a FROM addressees WHERE country_code = 'PL'",
+        p=petition,
+        a=account,
+    )
+
+
+def test_drain_empties_the_inbox_and_wakes_the_mailer(
+    house: House, make_own: Factory, woken: list[TaskName], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "BATCH", 2)
+    monkeypatch.setattr("worker.drain.BATCH", 2)
+    slug = make_own.slug(make_own.petition())
+    for number in range(5):
+        sign(house.client(), slug, email=f"n{number}@example.org")
+    tasks.drain.run()
+    assert house.value("SELECT count(*) FROM inbox WHERE state = 'new'") == 0
+    assert woken == [TaskName.MAIL] * 3
+    tasks.drain.run()
+    assert woken == [TaskName.MAIL] * 3
+
+
+def test_mail_waits_when_there_is_no_server(house: House, make_own: Factory, woken: list[TaskName]) -> None:
+    signed(house, make_own.slug(make_own.petition()))
+    tasks.mail.run()
+    assert house.value("SELECT state FROM outbox") == "queued"
+    assert woken == []
+
+
+def test_bundles_are_built_until_none_waits(house: House, make_own: Factory, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle(house, make_own)
+    monkeypatch.setattr(tasks, "draw_bundle", lambda _document: DrawnPdf(b"%PDF", 1))
+    tasks.bundles.run()
+    assert house.value("SELECT state FROM bundles") == "ready"
+    tasks.bundles.run()
+    tasks.downloads.run()
+
+
+def test_a_failing_bundle_goes_back_and_its_error_is_not_quoted(
+    house: House, make_own: Factory, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    bundle(house, make_own)
+
+    def fail(_document: object) -> DrawnPdf:
+        raise ValueError("Вольга Вераб’ёва")
+
+    monkeypatch.setattr(tasks, "draw_bundle", fail)
+    tasks.bundles.run()
+    assert house.sql("SELECT state, attempts, leased_until FROM bundles").one() == ("approved", 1, None)
+    assert "ValueError at" in caplog.text
+    assert "Вольга" not in caplog.text
+
+
+def test_a_bundle_taken_over_is_left_to_the_other(
+    house: House, make_own: Factory, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    bundle(house, make_own)
+
+    def lose(*_args: object) -> None:
+        house.sql("UPDATE bundles SET fence = fence + 1")
+        raise building.LeaseLostError
+
+    monkeypatch.setattr(building, "build", lose)
+    tasks.bundles.run()
+    assert house.value("SELECT state FROM bundles") == "building"
+    assert "taken over" in caplog.text
+
+
+def test_the_sweep_wakes_everybody(house: House, woken: list[TaskName]) -> None:
+    tasks.sweep.run()
+    assert woken == [TaskName.DRAIN, TaskName.MAIL, TaskName.BUNDLES, TaskName.DOWNLOADS]
+
+
+def test_the_purge_erases_what_is_over(house: House, make_own: Factory) -> None:
+    slug = make_own.slug(make_own.petition())
+    counted(house, slug, email="kept@example.org")
+    signed(house, slug, email="kept@example.org")
+    signed(house, slug)
+    house.sql("UPDATE signatures SET received_at = received_at - interval '15 days'")
+    tasks.purge.run()
+    rows = house.sql("SELECT state, mailbox_hmac IS NULL AS erased FROM signatures ORDER BY state").all()
+    assert [tuple(row) for row in rows] == [("counted", False), ("duplicate", True), ("expired", True)]
+    assert house.value("SELECT count(*) FROM row_keys") == 1
