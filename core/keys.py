@@ -3,6 +3,8 @@
     FOLDER/root/root.key       the offline root key; in production it never lies on a server
     FOLDER/worker/             mailbox.key, token.key, smtp_url, sealing/
     FOLDER/console/session.key
+    FOLDER/database/         a password for each database role, as libpq's password file; the superuser's plain
+    FOLDER/initdb/roles.sql  creates those roles, for the start of an empty PostgreSQL
 
 `flask add-sealing-key` then makes a sealing key, signs it with the root key and lists it in the database.
 """
@@ -14,6 +16,7 @@ import os
 import sys
 from datetime import datetime
 from pathlib import Path
+from secrets import token_urlsafe
 from uuid import UUID, uuid4
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -43,6 +46,24 @@ def make_secrets(folder: Path, smtp_url: str) -> None:
     write_secret(folder / "worker" / "smtp_url", smtp_url.encode())
     (folder / "worker" / "sealing").mkdir(mode=0o700, exist_ok=True)
     write_secret(folder / "console" / "session.key", base64.b64encode(os.urandom(32)))
+
+
+DATABASE_ROLES = {"owner": "zbor_owner", "web": "zbor_web", "console": "zbor_console", "worker": "zbor_worker"}
+"""Database roles by the name of their password file."""
+
+
+def make_database_secrets(folder: Path) -> None:
+    """Write a password for each database role, and the SQL that creates the roles. Keeps what is there."""
+    if (folder / "initdb" / "roles.sql").exists():
+        return
+    statements = []
+    write_secret(folder / "database" / "superuser", token_urlsafe(24).encode())
+    for name, role in DATABASE_ROLES.items():
+        password = token_urlsafe(24)
+        write_secret(folder / "database" / name, f"*:*:*:{role}:{password}".encode())
+        statements.append(f"CREATE ROLE {role} LOGIN {'CREATEROLE ' if name == 'owner' else ''}PASSWORD '{password}';")
+    statements.append("ALTER DATABASE zbor OWNER TO zbor_owner;\nALTER SCHEMA public OWNER TO zbor_owner;")
+    write_secret(folder / "initdb" / "roles.sql", "\n".join(statements).encode())
 
 
 def read_root_key(path: Path) -> bytes:
@@ -78,4 +99,5 @@ def new_sealing_key(
 if __name__ == "__main__":
     target = Path(sys.argv[1])
     make_secrets(target, smtp_url=sys.argv[2] if len(sys.argv) > 2 else "smtp://localhost:25")
+    make_database_secrets(target)
     sys.stdout.write(f"ZBOR_ROOT_PUBLIC_KEY={root_public_key(target / 'root' / 'root.key')}\n")

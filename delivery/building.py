@@ -35,7 +35,8 @@ from delivery.document import (
 )
 from delivery.models import Bundle, BundleState, Download
 from petitions.intake import count_by_state, read_counted
-from petitions.models import Addressee, PetitionText
+from petitions.models import Addressee
+from petitions.services import newest_text
 
 log = logging.getLogger(__name__)
 
@@ -150,7 +151,7 @@ def _collect(claim: Claim, keyring: Keyring, config: Config) -> BundleDocument:
     counts = count_by_state(bundle.petition_id, bundle.addressee_id, bundle.cutoff_at)
     official = addressee.languages.split()
     language = letter_language(official)
-    appeal = _appeal(bundle.petition_id, language)
+    appeal = newest_text(bundle.petition_id, language)
     code = bundle_code(bundle.id)
     letter = fill(
         letter_texts(language) or {},
@@ -187,20 +188,6 @@ def _collect(claim: Claim, keyring: Keyring, config: Config) -> BundleDocument:
     )
     db.session.rollback()
     return document
-
-
-def _appeal(petition_id: int, language: str) -> PetitionText:
-    """The appeal in the language of the letter, or in English, or in any language it has."""
-    return db.session.scalars(
-        select(PetitionText)
-        .where(PetitionText.petition_id == petition_id)
-        .order_by(
-            (PetitionText.language == language).desc(),
-            (PetitionText.language == "en").desc(),
-            PetitionText.version.desc(),
-        )
-        .limit(1)
-    ).one()
 
 
 def _address(addressee: Addressee, language: str) -> list[str]:

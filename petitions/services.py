@@ -179,7 +179,7 @@ class AddresseeCount:
 def list_petitions(language: str) -> list[tuple[Petition, str]]:
     """Every petition with its title, newest first."""
     petitions = db.session.scalars(select(Petition).order_by(Petition.created_at.desc())).all()
-    return [(petition, petition_title(petition.id, language)) for petition in petitions]
+    return [(petition, newest_text(petition.id, language).title) for petition in petitions]
 
 
 def find_petition(petition_id: int) -> Petition:
@@ -190,9 +190,9 @@ def find_petition(petition_id: int) -> Petition:
     return petition
 
 
-def petition_title(petition_id: int, language: str) -> str:
-    """Title in this language, or English, or any."""
-    texts = db.session.scalars(
+def newest_text(petition_id: int, language: str) -> PetitionText:
+    """The appeal in this language, or English, or any; newest version. Raises NotFoundError when there is no text at all."""
+    text = db.session.scalars(
         select(PetitionText)
         .where(PetitionText.petition_id == petition_id)
         .order_by(
@@ -201,8 +201,10 @@ def petition_title(petition_id: int, language: str) -> str:
             PetitionText.version.desc(),
         )
         .limit(1)
-    ).all()
-    return texts[0].title if texts else ""
+    ).first()
+    if text is None:
+        raise NotFoundError
+    return text
 
 
 def find_addressee(petition_id: int, addressee_id: int) -> Addressee:

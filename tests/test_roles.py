@@ -5,7 +5,8 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from core.demo.embedded import DATABASE_ROLES, EmbeddedPostgres
+from core.demo.embedded import EmbeddedPostgres
+from core.keys import DATABASE_ROLES
 
 
 @pytest.mark.parametrize("role", ["web", "console", "worker", "owner"])

@@ -20,7 +20,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-DATABASE_ROLES = {"owner": "zbor_owner", "web": "zbor_web", "console": "zbor_console", "worker": "zbor_worker"}
+from core.keys import DATABASE_ROLES
 
 
 def _wheel(package: str) -> Path:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from core.config import Role
-from core.keys import make_secrets, root_public_key
+from core.demo.embedded import EmbeddedPostgres
+from core.keys import DATABASE_ROLES, make_database_secrets, make_secrets, root_public_key
 from tests.conftest import House
 from tests.factories import Factory, counted
 
@@ -60,6 +61,23 @@ def test_secrets_are_made_once_and_for_their_owner_alone(tmp_path: Path) -> None
     make_secrets(tmp_path, "smtp://elsewhere")
     assert {path: path.read_bytes() for path in before} == before
     assert len(root_public_key(tmp_path / "root" / "root.key")) == 44
+
+
+def test_database_roles_are_made_with_the_passwords_of_their_files(tmp_path: Path, postgres: EmbeddedPostgres) -> None:
+    for _ in range(2):
+        make_database_secrets(tmp_path)
+    script = (tmp_path / "initdb" / "roles.sql").read_text()
+    for name, role in DATABASE_ROLES.items():
+        password = (tmp_path / "database" / name).read_text().strip().rsplit(":", 1)[1]
+        assert f"CREATE ROLE {role} LOGIN" in script
+        assert f"PASSWORD '{password}'" in script
+    with postgres.connect("postgres", "postgres") as connection, connection.transaction(force_rollback=True):
+        for statement in script.splitlines():
+            connection.execute(
+                statement.replace("ROLE zbor_", "ROLE other_")
+                .replace("TO zbor_owner", "TO other_owner")
+                .replace("DATABASE zbor", "DATABASE postgres")
+            )
 
 
 def test_caught_mail_can_be_read_where_it_is_switched_on(house: House, tmp_path: Path) -> None:
