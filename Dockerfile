@@ -18,4 +18,4 @@ COPY --from=build /app /app
 WORKDIR /app
 ENV PATH=/app/.venv/bin:$PATH PYTHONUNBUFFERED=1
 USER zbor
-CMD ["gunicorn", "--workers", "2", "--threads", "4", "--bind", "0.0.0.0:8000", "wsgi:create_app()"]
+CMD ["gunicorn", "--bind", "0.0.0.0:8000"]

@@ -16,13 +16,13 @@ import delivery.routes
 import petitions.checks
 import petitions.routes
 import petitions.seed
-from core.config import Config, Role, read_config
+from core.config import Config, Role, read_config, role_from
 from core.factory import create_base_app
 
 
 def create_app(role: Role | None = None, config: Config | None = None) -> Flask:
     """The application of one role, from the environment unless a configuration is given."""
-    config = config or read_config(role or Role(os.environ.get("ZBOR_ROLE", Role.PUBLIC)))
+    config = config or read_config(role or role_from(os.environ))
     app = create_base_app(config)
     if config.role is Role.PUBLIC:
         app.register_blueprint(petitions.routes.bp)

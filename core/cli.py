@@ -1,24 +1,28 @@
-"""Commands for whoever runs the platform: `flask fsck`, `flask add-sealing-key`."""
+"""Commands for whoever runs the platform: `flask fsck`, `flask retry-failed`, `flask list-sealing-key`."""
 
 from __future__ import annotations
 
 import json
 import sys
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import click
 from flask import Flask
 from flask.cli import with_appcontext
+from sqlalchemy import insert, update
 
+from core.config import current_config
 from core.extensions import db
 from core.fsck import run_fsck
+from core.inbox import InboxEvent, SealingKey
+from core.keys import read_line
+from core.sealing import key_statement, statement_is_signed
 
 
 def register(app: Flask) -> None:
     """Add the commands."""
     app.cli.add_command(fsck)
-    app.cli.add_command(add_sealing_key)
+    app.cli.add_command(retry_failed)
+    app.cli.add_command(list_sealing_key)
 
 
 @click.command()
@@ -38,30 +42,29 @@ def fsck(as_json: bool) -> None:
         sys.exit(1)
 
 
-@click.command("add-sealing-key")
-@click.option(
-    "--root-key", type=click.Path(exists=True, path_type=Path), required=True, help="File of the private root key."
-)
-@click.option(
-    "--sealing-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    required=True,
-    help="Where the private half goes.",
-)
-@click.option("--purpose", type=click.Choice(["worker", "recovery"]), default="worker", show_default=True)
-@click.option(
-    "--days", type=click.IntRange(1, 3660), default=35, show_default=True, help="How long the key is sealed to."
-)
+@click.command("retry-failed")
 @with_appcontext
-def add_sealing_key(root_key: Path, sealing_dir: Path, purpose: str, days: int) -> None:
-    """Make a sealing key, sign it with the root key and list it. Run it with the owner's database role."""
-    # Imported here because the web processes load this module and have no use for the making of keys.
-    from core.keys import new_sealing_key, read_root_key, write_secret
-
-    now = datetime.now(UTC).replace(microsecond=0)
-    row, private_key = new_sealing_key(read_root_key(root_key), purpose, now, now + timedelta(days=days))
-    # The private half is on disk before anything can be sealed to it.
-    write_secret(sealing_dir / f"{row.id}.key", private_key)
-    db.session.add(row)
+def retry_failed() -> None:
+    """Have the worker try again what it gave up. Run it with the worker's database role, after the cause is mended."""
+    again = update(InboxEvent).where(InboxEvent.state == "failed", InboxEvent.sealed.is_not(None))
+    done = db.session.execute(again.values(state="new", attempts=0, drained_at=None))
     db.session.commit()
-    click.echo(f"{purpose} key {row.id}, valid until {row.not_after:%Y-%m-%d}")
+    click.echo(f"events to be tried again: {done.rowcount}")  # type: ignore[attr-defined]  # An UPDATE's result has a row count.
+
+
+@click.command("list-sealing-key")
+@click.argument("line")
+@with_appcontext
+def list_sealing_key(line: str) -> None:
+    """List the key of a line that `python -m core.keys sealing-key` printed. Run it with the owner's database role."""
+    try:
+        row = read_line(line)
+    except ValueError:
+        raise click.ClickException("This is not a line that `python -m core.keys sealing-key` printed.") from None
+    signature = row["root_signature"]
+    statement = key_statement(row["id"], row["purpose"], row["public_key"], row["not_before"], row["not_after"])
+    if not statement_is_signed(current_config().root_public_key, statement, signature):
+        raise click.ClickException("The line is not signed by the root key of ZBOR_ROOT_PUBLIC_KEY.")
+    db.session.execute(insert(SealingKey).values(row))
+    db.session.commit()
+    click.echo(f"{row['purpose']} key {row['id']}, sealed to until {row['not_after']:%Y-%m-%d}")

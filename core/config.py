@@ -78,6 +78,15 @@ def current_config() -> Config:
 WORKER_ONLY_SECRETS = ("mailbox.key", "token.key", "smtp_url", "sealing")
 
 
+def role_from(environ: Mapping[str, str]) -> Role:
+    """What ZBOR_ROLE says, the public web when it says nothing. Raises ConfigError."""
+    name = environ.get("ZBOR_ROLE", Role.PUBLIC)
+    try:
+        return Role(name)
+    except ValueError:
+        raise ConfigError(f"ZBOR_ROLE must be one of {', '.join(Role)}, not {name!r}.") from None
+
+
 def read_config(role: Role, environ: Mapping[str, str] = os.environ) -> Config:
     """Read and check the configuration of one process. Raises ConfigError with one line for each thing that is wrong."""
     problems: list[str] = []
@@ -100,7 +109,9 @@ def read_config(role: Role, environ: Mapping[str, str] = os.environ) -> Config:
 
     database_url = required("DATABASE_URL", f"the PostgreSQL address with the database role of the {role} process")
     public_url = required("ZBOR_PUBLIC_URL", "the address under which signers reach the site, e.g. https://example.org")
-    root_text = required("ZBOR_ROOT_PUBLIC_KEY", "the root key's public half, base64, as `flask root-key` prints it")
+    root_text = required(
+        "ZBOR_ROOT_PUBLIC_KEY", "the root key's public half, base64, as `python -m core.keys init` prints it"
+    )
     try:
         root_public_key = base64.b64decode(root_text, validate=True)
     except binascii.Error:

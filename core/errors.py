@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
 
-from flask import Flask, render_template
+from flask import Flask, make_response, render_template
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from sqlalchemy.exc import OperationalError
@@ -81,12 +81,21 @@ def register_errors(app: Flask) -> None:
     def page(status: int) -> ResponseReturnValue:
         db.session.rollback()  # Whatever was begun is not to be finished, and the page may need the database.
         title, text = _sentences(status)
-        return render_template("errors/error.html", title=title, text=text, status=status), status
+        try:
+            return render_template("errors/error.html", title=title, text=text, status=status), status
+        except Exception as error:
+            # An error page that fails would hand the request's address, with any token in it, to the server's log.
+            app.logger.error("error page not drawn: %s", describe(error))
+            return f"{title}\n", status, {"Content-Type": "text/plain; charset=utf-8"}
 
     def on_http(error: HTTPException) -> ResponseReturnValue:
         if error.code is None or error.code < 400:
             return error
-        return page(error.code)
+        response = make_response(page(error.code))
+        for name, value in error.get_headers():
+            if name in ("Allow", "Retry-After"):
+                response.headers[name] = value
+        return response
 
     def on_foreign_host(_error: SecurityError) -> ResponseReturnValue:
         # Under a name that is not ours no address of a page can be made, so there is no page.

@@ -39,6 +39,7 @@ def create_base_app(config: Config) -> Flask:
             "hide_parameters": True,
             "connect_args": {
                 "connect_timeout": 3,
+                "tcp_user_timeout": 10_000,  # Milliseconds; a database that has left the network is noticed.
                 "application_name": f"zbor-{config.role}",
                 "options": f"-c statement_timeout={seconds}s -c lock_timeout=5s -c idle_in_transaction_session_timeout={max(30, seconds)}s",
             },

@@ -67,10 +67,11 @@ def register_i18n(app: Flask) -> None:
             values["lang"] = language
 
     def in_language(language: str) -> str:
-        """Address of this page in another language."""
-        if request.endpoint is None or request.method != "GET":
+        """Address of this page in another language. Of the query only what names a page is kept."""
+        if request.endpoint is None:
             return url_for(str(app.jinja_env.globals["home_endpoint"]), lang=language)
-        return url_for(request.endpoint, **{**(request.view_args or {}), **request.args.to_dict(), "lang": language})
+        kept = {name: request.args[name] for name in ("text", "look") if name in request.args}
+        return url_for(request.endpoint, **{**kept, **(request.view_args or {}), "lang": language})
 
     app.jinja_env.globals.update(
         languages=LANGUAGES,
@@ -82,6 +83,6 @@ def register_i18n(app: Flask) -> None:
     app.jinja_env.filters.update(
         number=lambda value: format_decimal(value, locale=current_language()),
         moment=lambda value: f"{format_datetime(value, 'd MMM y, HH:mm', locale=current_language())} UTC",
-        # Appeal texts are turned into HTML without raw HTML when they are written (petitions.texts), never later.
+        # Appeal texts are turned into HTML without raw HTML when they are written (petitions.seed.render_markdown).
         sanitised=Markup,
     )

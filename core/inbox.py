@@ -1,20 +1,15 @@
-"""The inbox: the only table the public web writes, and the answers that come back from it.
-
-`append` is all the web can do. Everything below the line "the worker's side" needs rights that the web's database
-role does not have.
-"""
+"""The inbox: the only table the public web writes. `append` is all it can do there."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 from flask import current_app
-from sqlalchemy import CheckConstraint, Index, LargeBinary, SmallInteger, Uuid, delete, func, select, text
+from sqlalchemy import CheckConstraint, Index, LargeBinary, SmallInteger, Uuid, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -22,18 +17,7 @@ from core.config import current_config
 from core.errors import UnavailableError, database_may_be_away
 from core.extensions import VIEW, CreatedAt, Model, Moment, db
 from core.queues import TaskName, wake
-from core.sealing import (
-    Recipient,
-    SealingError,
-    context,
-    key_statement,
-    pad,
-    seal,
-    seal_answer,
-    statement_is_signed,
-    unpad,
-    unseal_answer,
-)
+from core.sealing import Recipient, context, key_statement, seal, statement_is_signed
 
 MAX_ATTEMPTS = 5
 """How often the worker tries an event whose handling fails before it sets it aside for people to look at."""
@@ -46,6 +30,8 @@ class InboxEvent(Model):
     __table_args__ = (
         CheckConstraint("state IN ('new', 'done', 'unreadable', 'failed')", name="state"),
         CheckConstraint("octet_length(sealed) <= 16384", name="size"),
+        CheckConstraint("kind ~ '^[a-z_]{1,32}$'", name="kind"),
+        CheckConstraint("state <> 'new' OR sealed IS NOT NULL", name="waiting_is_whole"),
         Index("ix_inbox_waiting", "received_at", postgresql_where=text("state = 'new'")),
     )
 
@@ -58,16 +44,6 @@ class InboxEvent(Model):
     state: Mapped[str] = mapped_column(server_default="new")
     attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     drained_at: Mapped[Moment | None]
-
-
-class Answer(Model):
-    """What came of an event, sealed to the one-time key of the visitor who sent it."""
-
-    __tablename__ = "answers"
-
-    event_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
-    sealed: Mapped[bytes] = mapped_column(LargeBinary)
-    expires_at: Mapped[Moment] = mapped_column(index=True)
 
 
 class SealingKey(Model):
@@ -156,46 +132,3 @@ def append(kind: str, petition_id: int | None, payload: Mapping[str, Any], event
         db.session.commit()
     wake(TaskName.DRAIN)
     return result.rowcount == 1
-
-
-def read_answer(event_id: UUID, private_key: str, wait: float = 2.0) -> bytes | None:
-    """The answer to an event, or None when there is none (yet) for this key. Waits up to `wait` seconds for it."""
-    deadline = time.monotonic() + wait
-    while True:
-        with database_may_be_away():
-            sealed = db.session.scalar(
-                select(Answer.sealed).where(Answer.event_id == event_id, Answer.expires_at > func.now())
-            )
-            db.session.rollback()  # Each look needs a new snapshot, and waiting must not hold a connection.
-        if sealed is not None:
-            try:
-                return unpad(unseal_answer(sealed, private_key, event_id))
-            except SealingError:
-                return None
-        if time.monotonic() >= deadline:
-            return None
-        time.sleep(0.05)
-
-
-# --- The worker's side -----------------------------------------------------------------------------------------------
-
-
-def answer(event_id: UUID, public_key: str, payload: bytes, lifetime: timedelta) -> None:
-    """Write the answer to an event, readable for `lifetime` by whoever holds the private half. Does not commit.
-
-    A key that is not one (a visitor can send anything) means that there is nobody to answer, and is passed over.
-    """
-    try:
-        sealed = seal_answer(pad(payload), public_key, event_id)
-    except ValueError:
-        return
-    db.session.execute(
-        insert(Answer)
-        .values(event_id=event_id, sealed=sealed, expires_at=func.now() + lifetime)
-        .on_conflict_do_nothing(index_elements=[Answer.event_id])
-    )
-
-
-def forget_answers() -> None:
-    """Delete answers whose time is over. Does not commit."""
-    db.session.execute(delete(Answer).where(Answer.expires_at < func.now()))

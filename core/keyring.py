@@ -6,6 +6,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +18,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from core.config import Config, ConfigError
+
+log = logging.getLogger(__name__)
 
 _MAC_SIZE = 16
 
@@ -73,16 +76,22 @@ def load_keyring(config: Config) -> Keyring:
     if config.secrets_dir is None:
         raise ConfigError("Set ZBOR_SECRETS_DIR: the worker needs its keys.")
     return Keyring(
-        private_keys={
-            UUID(path.stem): _read_private_key(path) for path in (config.secrets_dir / "sealing").glob("*.key")
-        },
+        private_keys=_read_private_keys(config.secrets_dir / "sealing"),
         mailbox_key=_key(config, "mailbox.key"),
         token_key=_key(config, "token.key"),
     )
 
 
-def _read_private_key(path: Path) -> X25519PrivateKey:
-    return X25519PrivateKey.from_private_bytes(base64.b64decode(path.read_bytes().strip(), validate=True))
+def _read_private_keys(folder: Path) -> dict[UUID, X25519PrivateKey]:
+    """Every whole key of a folder. A half-copied file must not stop the work that the others can do."""
+    keys = {}
+    for path in folder.glob("*.key"):
+        try:
+            raw = base64.b64decode(path.read_bytes().strip(), validate=True)
+            keys[UUID(path.stem)] = X25519PrivateKey.from_private_bytes(raw)
+        except (ValueError, OSError) as error:
+            log.warning("a file in the folder of sealing keys is not a key (%s)", type(error).__name__)
+    return keys
 
 
 def _key(config: Config, name: str) -> bytes:

@@ -1,28 +1,33 @@
-"""Making keys: `python -m core.keys FOLDER` writes a fresh set of secrets, one folder for each holder.
+"""Making keys and passwords. Run it where the root key may be: on a machine that is not a server.
 
-    FOLDER/root/root.key       the offline root key; in production it never lies on a server
-    FOLDER/worker/             mailbox.key, token.key, smtp_url, sealing/
+`python -m core.keys init FOLDER` writes a fresh set, one folder for each holder, and keeps what is already there:
+
+    FOLDER/root/root.key     the offline root key
+    FOLDER/worker/           mailbox.key, token.key, smtp_url (to be edited), sealing/
     FOLDER/console/session.key
     FOLDER/database/         a password for each database role, as libpq's password file; the superuser's plain
     FOLDER/initdb/roles.sql  creates those roles, for the start of an empty PostgreSQL
 
-`flask add-sealing-key` then makes a sealing key, signs it with the root key and lists it in the database.
+`python -m core.keys sealing-key FOLDER` makes a sealing key, writes its private half into FOLDER/worker/sealing (or
+FOLDER/recovery) and prints one line: the public half, signed by the root key. `flask list-sealing-key LINE` lists it.
 """
 
 from __future__ import annotations
 
+import argparse
 import base64
 import os
 import sys
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from secrets import token_urlsafe
+from typing import Any
 from uuid import UUID, uuid4
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from core.inbox import SealingKey
 from core.sealing import key_statement, sign_statement
 
 
@@ -47,6 +52,8 @@ def make_secrets(folder: Path, smtp_url: str) -> None:
     (folder / "worker" / "sealing").mkdir(mode=0o700, exist_ok=True)
     write_secret(folder / "console" / "session.key", base64.b64encode(os.urandom(32)))
 
+
+_MOMENT = "%Y-%m-%dT%H:%M:%SZ"
 
 DATABASE_ROLES = {"owner": "zbor_owner", "web": "zbor_web", "console": "zbor_console", "worker": "zbor_worker"}
 """Database roles by the name of their password file."""
@@ -79,25 +86,67 @@ def root_public_key(path: Path) -> str:
 
 def new_sealing_key(
     root_key: bytes, purpose: str, not_before: datetime, not_after: datetime
-) -> tuple[SealingKey, bytes]:
-    """A signed row for the list of keys, and the private key as the secret file holds it."""
-    key_id: UUID = uuid4()
+) -> tuple[dict[str, Any], bytes]:
+    """Columns of a signed row for the list of keys, and the private key as its secret file holds it."""
+    key_id = uuid4()
     private = X25519PrivateKey.generate()
     public = private.public_key().public_bytes_raw()
     signature = sign_statement(root_key, key_statement(key_id, purpose, public, not_before, not_after))
-    row = SealingKey(
-        id=key_id,
-        purpose=purpose,
-        public_key=public,
-        not_before=not_before,
-        not_after=not_after,
-        root_signature=signature,
-    )
+    row = {
+        "id": key_id, "purpose": purpose, "public_key": public, "not_before": not_before, "not_after": not_after, "root_signature": signature,
+    }  # fmt: skip
     return row, base64.b64encode(private.private_bytes_raw())
 
 
+def make_sealing_key(folder: Path, purpose: str, days: int) -> str:
+    """Make a key that is sealed to from now for `days`, keep its private half in `folder`, return the line to list."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    row, private_key = new_sealing_key(
+        read_root_key(folder / "root" / "root.key"), purpose, now, now + timedelta(days=days)
+    )
+    place = folder / "worker" / "sealing" if purpose == "worker" else folder / "recovery"
+    write_secret(place / f"{row['id']}.key", private_key)
+    return write_line(row)
+
+
+def write_line(row: Mapping[str, Any]) -> str:
+    """One line of text for a signed row."""
+    parts = [str(row["id"]), row["purpose"], base64.b64encode(row["public_key"]).decode()]
+    moments = [row[name].astimezone(UTC).strftime(_MOMENT) for name in ("not_before", "not_after")]
+    return "|".join([*parts, *moments, base64.b64encode(row["root_signature"]).decode()])
+
+
+def read_line(line: str) -> dict[str, Any]:
+    """The row of a line. Raises ValueError when it is not one."""
+    key_id, purpose, public_key, not_before, not_after, signature = line.strip().split("|")
+    return {
+        "id": UUID(key_id),
+        "purpose": purpose,
+        "public_key": base64.b64decode(public_key, validate=True),
+        "not_before": datetime.strptime(not_before, _MOMENT).replace(tzinfo=UTC),
+        "not_after": datetime.strptime(not_after, _MOMENT).replace(tzinfo=UTC),
+        "root_signature": base64.b64decode(signature, validate=True),
+    }
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m core.keys", description="Make keys and passwords.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    init = commands.add_parser("init", help="write a fresh set of keys and passwords")
+    sealing = commands.add_parser("sealing-key", help="make a sealing key and print the line that lists it")
+    sealing.add_argument("--purpose", choices=("worker", "recovery"), default="worker")
+    sealing.add_argument("--days", type=int, default=35, help="how long the key is sealed to (default 35)")
+    for command in (init, sealing):
+        command.add_argument("folder", type=Path)
+    options = parser.parse_args()
+    if options.command == "init":
+        make_secrets(options.folder, smtp_url="smtp://localhost:25")
+        make_database_secrets(options.folder)
+        sys.stdout.write(f"ZBOR_ROOT_PUBLIC_KEY={root_public_key(options.folder / 'root' / 'root.key')}\n")
+    else:
+        sys.stdout.write(make_sealing_key(options.folder, options.purpose, options.days) + "\n")
+
+
 if __name__ == "__main__":
-    target = Path(sys.argv[1])
-    make_secrets(target, smtp_url=sys.argv[2] if len(sys.argv) > 2 else "smtp://localhost:25")
-    make_database_secrets(target)
-    sys.stdout.write(f"ZBOR_ROOT_PUBLIC_KEY={root_public_key(target / 'root' / 'root.key')}\n")
+    main()

@@ -14,7 +14,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from core.extensions import CreatedAt, Model, db
 from core.inbox import recipients
-from core.sealing import context, decrypt, encrypt, seal_bytes, unseal_bytes
+from core.sealing import context, decrypt, encrypt, pad, seal_bytes, unpad, unseal_bytes
+
+RECORD_SIZES = (1024, 2048)
+"""Sizes of records at rest after padding, so that a name's length does not show in a stolen database."""
 
 
 class RowKey(Model):
@@ -55,10 +58,10 @@ def destroy_row_key(key_id: UUID) -> None:
 
 def encrypt_record(key: bytes, table: str, row_id: UUID, record: Mapping[str, Any]) -> bytes:
     """Encrypt a JSON-serialisable record for its place."""
-    return encrypt(key, json.dumps(record, ensure_ascii=False).encode(), context(table, row_id))
+    return encrypt(key, pad(json.dumps(record, ensure_ascii=False).encode(), RECORD_SIZES), context(table, row_id))
 
 
 def decrypt_record(key: bytes, table: str, row_id: UUID, ciphertext: bytes) -> dict[str, Any]:
     """Undo `encrypt_record`. Raises SealingError."""
-    record: dict[str, Any] = json.loads(decrypt(key, ciphertext, context(table, row_id)))
+    record: dict[str, Any] = json.loads(unpad(decrypt(key, ciphertext, context(table, row_id))))
     return record

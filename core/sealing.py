@@ -8,12 +8,11 @@ to another row does not open. Layout, all fixed in size for a given list of reci
     1 byte version | 1 byte number of recipients | (16 bytes key id | 80 bytes HPKE)* | 12 bytes nonce | ciphertext
 
 Anyone who holds public keys can seal. Opening needs a private key, and those live with the worker (core.keyring),
-with the recovery officers, and, for answers, in the visitor's own cookie.
+with the recovery officers, and, for answers, is derived from the visitor's own cookie (core.answers).
 """
 
 from __future__ import annotations
 
-import base64
 import json
 import math
 import os
@@ -60,12 +59,10 @@ def context(kind: str, *parts: object) -> bytes:
     return "|".join(["zbor", str(VERSION), kind, *(str(part) for part in parts)]).encode()
 
 
-def pad(plaintext: bytes) -> bytes:
-    """Length (4 bytes), plaintext, zeros up to the next of PADDED_SIZES."""
+def pad(plaintext: bytes, sizes: tuple[int, ...] = PADDED_SIZES) -> bytes:
+    """Length (4 bytes), plaintext, zeros up to the next of `sizes`."""
     length = len(plaintext) + 4
-    size = next(
-        (size for size in PADDED_SIZES if length <= size), math.ceil(length / PADDED_SIZES[-1]) * PADDED_SIZES[-1]
-    )
+    size = next((size for size in sizes if length <= size), math.ceil(length / sizes[-1]) * sizes[-1])
     return (len(plaintext).to_bytes(4) + plaintext).ljust(size, b"\0")
 
 
@@ -131,43 +128,6 @@ def decrypt(key: bytes, ciphertext: bytes, place: bytes) -> bytes:
         return ChaCha20Poly1305(key).decrypt(ciphertext[:12], ciphertext[12:], place)
     except (InvalidTag, ValueError):
         raise SealingError("The ciphertext does not open with this key in this place.") from None
-
-
-# --- Visitors' one-time keys -----------------------------------------------------------------------------------------
-
-_ANSWER_KEY_ID = UUID(int=0)
-
-
-def new_answer_key() -> str:
-    """A visitor's one-time private key, as text for a cookie."""
-    return base64.urlsafe_b64encode(X25519PrivateKey.generate().private_bytes_raw()).decode().rstrip("=")
-
-
-def _answer_private_key(text: str) -> X25519PrivateKey | None:
-    try:
-        return X25519PrivateKey.from_private_bytes(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-    except ValueError:
-        return None
-
-
-def answer_public_key(text: str) -> str | None:
-    """The public half, as text for a payload; None when the cookie is not a key."""
-    private_key = _answer_private_key(text)
-    return None if private_key is None else base64.b64encode(private_key.public_key().public_bytes_raw()).decode()
-
-
-def seal_answer(payload: bytes, public_key: str, event_id: UUID) -> bytes:
-    """Seal an answer to the one-time key of the visitor who sent the event. Raises ValueError when it is not a key."""
-    key = X25519PublicKey.from_public_bytes(base64.b64decode(public_key, validate=True))
-    return seal_bytes(payload, [Recipient(_ANSWER_KEY_ID, key)], context("answer", event_id))
-
-
-def unseal_answer(sealed: bytes, private_key: str, event_id: UUID) -> bytes:
-    """Open an answer with the private key from the visitor's cookie. Raises SealingError."""
-    key = _answer_private_key(private_key)
-    if key is None:
-        raise SealingError("The cookie does not hold a key.")
-    return unseal_bytes(sealed, {_ANSWER_KEY_ID: key}, context("answer", event_id))
 
 
 # --- The signed list of keys -----------------------------------------------------------------------------------------

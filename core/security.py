@@ -79,8 +79,13 @@ def register_security(app: Flask) -> None:
 
     @app.before_request
     def check_origin() -> None:
-        if request.method not in ("GET", "HEAD", "OPTIONS") and not _from_this_site():
+        if request.method in ("GET", "HEAD", "OPTIONS"):
+            return
+        if not _from_this_site():
             abort(400)
+        # Forms are all we take: no JSON in a form's stead, and no file where a name is asked for.
+        if request.content_length and request.mimetype != "application/x-www-form-urlencoded":
+            abort(415)
 
     @app.after_request
     def add_headers(response: Response) -> Response:
@@ -106,5 +111,8 @@ def _from_this_site() -> bool:
     origin = request.headers.get("Origin")
     if origin is None:
         return site == "same-origin"
-    parts = urlsplit(origin)
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
     return (parts.scheme, parts.netloc) == (request.scheme, request.host)

@@ -15,11 +15,11 @@ from babel import Locale
 from babel.dates import format_date
 from sqlalchemy import func, or_, select, update
 
+from core.answers import answer
 from core.config import Config
 from core.errors import describe
 from core.extensions import db
 from core.i18n import country_name
-from core.inbox import answer
 from core.keyring import Keyring
 from core.records import new_row_key, open_row_key
 from core.sealing import SealingError, context, decrypt, encrypt
@@ -109,13 +109,16 @@ def build(claim: Claim, keyring: Keyring, draw: BundleEngine, config: Config) ->
             old.unlink()
 
 
-def release(claim: Claim) -> None:
-    """Give a bundle back after a fault, so that the next attempt need not wait for the lease. Commits."""
+def release(claim: Claim, *, blameless: bool = False) -> None:
+    """Give a bundle back after a fault, so that the next attempt need not wait for the lease. Commits.
+
+    A `blameless` attempt (no valid key, say) is not counted.
+    """
     db.session.rollback()
     db.session.execute(
         update(Bundle)
         .where(Bundle.id == claim.bundle_id, Bundle.fence == claim.fence, Bundle.state == BundleState.BUILDING)
-        .values(state=BundleState.APPROVED, leased_until=None, step=None)
+        .values(state=BundleState.APPROVED, leased_until=None, step=None, attempts=Bundle.attempts - int(blameless))
     )
     db.session.commit()
 

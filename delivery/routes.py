@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from flask import Blueprint, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, make_response, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from accounts.models import StaffRole
-from core.config import current_config
+from core.answers import browser_secret, keep_secret, new_secret
 from core.i18n import current_language
-from core.sealing import new_answer_key
 from core.security import SIGNED_IN, open_to
 from delivery import services
 from delivery.forms import DownloadForm, RequestBundleForm
@@ -19,7 +18,6 @@ from delivery.models import BUILD_STEP_LABELS, BUNDLE_STATE_LABELS
 from petitions.models import PETITION_STATE_LABELS, SIGNATURE_STATE_LABELS
 
 bp = Blueprint("delivery", __name__)
-DOWNLOAD_COOKIE_SECONDS = 600
 
 
 @bp.get("/")
@@ -77,19 +75,11 @@ def bundle(bundle_id: UUID) -> ResponseReturnValue:
 @bp.post("/bundles/<uuid:bundle_id>/downloads")
 @open_to(StaffRole.COORDINATOR)
 def ask_for_download(bundle_id: UUID) -> ResponseReturnValue:
-    """Log the download and have the PDF sealed to a key that only this browser holds."""
-    key = new_answer_key()
-    download_id = services.ask_for_download(current_user, bundle_id, key)
+    """Log the download and have the PDF sealed to a key that only this browser can derive."""
+    secret = browser_secret() or new_secret()
+    download_id = services.ask_for_download(current_user, bundle_id, secret)
     response = make_response(redirect(url_for(".download", download_id=download_id), 303))
-    response.set_cookie(
-        f"download-{download_id}",
-        key,
-        max_age=DOWNLOAD_COOKIE_SECONDS,
-        secure=current_config().secure_cookies,
-        httponly=True,
-        samesite="Strict",
-        path=url_for(".download", download_id=download_id, lang=None),
-    )
+    keep_secret(response, secret)
     return response
 
 
@@ -98,12 +88,11 @@ def ask_for_download(bundle_id: UUID) -> ResponseReturnValue:
 def download(download_id: UUID) -> ResponseReturnValue:
     """The PDF as an attachment; until the worker has sealed it, a page that asks again by itself."""
     asked = services.find_download(current_user, download_id)
-    key = request.cookies.get(f"download-{download_id}")
-    pdf = services.downloaded_pdf(asked, key) if key else None
+    secret = browser_secret()
+    pdf = services.downloaded_pdf(asked, secret) if secret else None
     if pdf is None:
-        return render_template(
-            "delivery/download.html", download=asked, waiting=key is not None and asked.answered_at is None
-        )
+        waiting = secret is not None and asked.answered_at is None
+        return render_template("delivery/download.html", download=asked, waiting=waiting)
     response = make_response(pdf)
     response.headers["Content-Type"] = "application/pdf"
     response.headers["Content-Disposition"] = f'attachment; filename="zbor-{str(asked.bundle_id)[:8]}.pdf"'

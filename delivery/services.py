@@ -6,17 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import insert, select
 
 from accounts.models import Account, StaffRole
 from accounts.services import may
+from core.answers import public_key, read_answer
 from core.errors import NotFoundError
 from core.extensions import db
-from core.inbox import read_answer
 from core.queues import TaskName, wake
-from core.sealing import answer_public_key
 from delivery.models import Bundle, BundleState, Download
-from petitions.models import Addressee, Petition
+from petitions.models import Addressee, Petition, PetitionAddressee
 from petitions.services import AddresseeCount, counts_by_addressee, find_addressee, find_petition, list_petitions
 
 
@@ -79,7 +78,8 @@ def request_bundle(account: Account, petition_id: int, addressee_id: int) -> UUI
     if not may(account, StaffRole.COORDINATOR, petition_id, addressee.country_code):
         raise NotFoundError
     # Two clicks at once wait for each other here, so that the second finds the first one's bundle.
-    db.session.execute(select(func.pg_advisory_xact_lock(petition_id, addressee_id)))
+    here = PetitionAddressee.petition_id == petition_id, PetitionAddressee.addressee_id == addressee_id
+    db.session.execute(select(PetitionAddressee).where(*here).with_for_update())
     on_its_way = db.session.scalar(
         select(Bundle.id).where(
             Bundle.petition_id == petition_id,
@@ -110,14 +110,18 @@ def find_bundle(account: Account, bundle_id: UUID) -> BundleRow:
     return BundleRow(*row)
 
 
-def ask_for_download(account: Account, bundle_id: UUID, answer_key: str) -> UUID:
+def ask_for_download(account: Account, bundle_id: UUID, secret: str) -> UUID:
     """Log that this account takes a ready bundle away, and have the worker seal it to this browser. Commits, wakes."""
     bundle = find_bundle(account, bundle_id).bundle
-    public_key = answer_public_key(answer_key)
-    if bundle.state != BundleState.READY or public_key is None:
+    if bundle.state != BundleState.READY:
         raise NotFoundError
     download_id = uuid4()
-    row = {"id": download_id, "bundle_id": bundle.id, "account_id": account.id, "answer_key": public_key}
+    row = {
+        "id": download_id,
+        "bundle_id": bundle.id,
+        "account_id": account.id,
+        "answer_key": public_key(secret, download_id),
+    }
     db.session.execute(insert(Download).values(row))
     db.session.commit()
     wake(TaskName.DOWNLOADS)
@@ -133,9 +137,9 @@ def find_download(account: Account, download_id: UUID) -> Download:
     return download
 
 
-def downloaded_pdf(download: Download, answer_key: str) -> bytes | None:
+def downloaded_pdf(download: Download, secret: str) -> bytes | None:
     """The PDF, once the worker has sealed it to this browser; None before, or in another browser."""
-    return read_answer(download.id, answer_key)
+    return read_answer(download.id, secret)
 
 
 def downloads_of(bundle: Bundle) -> Sequence[tuple[Download, str]]:

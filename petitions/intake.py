@@ -6,11 +6,11 @@ No function here commits. Each returns an Outcome: what to answer the visitor, a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from sqlalchemy import delete, func, select, update
@@ -36,8 +36,9 @@ from petitions.models import Addressee, Petition, PetitionAddressee, PublicName,
 from petitions.rules import MAX_CITY, MAX_NAME, canonical_mailbox, is_throwaway, normal_email, problem_with, tidy
 
 CONFIRM_WITHIN = timedelta(days=14)
-MAILS_A_MAILBOX = 3
-"""Confirmation mails for one mailbox and petition, so that the form cannot be used to fill somebody's inbox."""
+MAILS_A_DAY = 3
+"""Mails to one mailbox for one petition in 24 hours: the form must neither fill somebody's inbox nor, used by a
+stranger, keep its owner from signing for long."""
 
 Moves = Counter[tuple[int, int, str]]
 """How tallies move: (petition, addressee, state) -> difference."""
@@ -106,34 +107,39 @@ def _reason_to_reject(
 def _await_confirmation(signature: Signature, payload: Mapping[str, Any], email: str, keyring: Keyring) -> int:
     """Settle whether this mailbox may still be counted, and queue the mail that says so. Returns mails queued."""
     signature.mailbox_hmac = keyring.mailbox_hmac(signature.petition_id, canonical_mailbox(email))
+    same = (
+        Signature.petition_id == signature.petition_id,
+        Signature.mailbox_hmac == signature.mailbox_hmac,
+        Signature.id != signature.id,
+    )
+    mailed = Signature.reason.is_distinct_from("too_many"), Signature.received_at > event_day(signature.received_at)
     with db.session.no_autoflush:
-        earlier = db.session.scalars(
-            select(Signature.state).where(
-                Signature.petition_id == signature.petition_id,
-                Signature.mailbox_hmac == signature.mailbox_hmac,
-                Signature.id != signature.id,
-            )
-        ).all()
-    if SignatureState.COUNTED in earlier:
-        signature.state, signature.reason = SignatureState.DUPLICATE, "already_counted"
-    elif len(earlier) >= MAILS_A_MAILBOX:
+        counted_id = db.session.scalar(select(Signature.id).where(*same, Signature.state == SignatureState.COUNTED))
+        mails_today = db.session.scalars(select(func.count()).select_from(Signature).where(*same, *mailed)).one()
+    if mails_today >= MAILS_A_DAY:
         signature.state, signature.reason = SignatureState.DUPLICATE, "too_many"
-    else:
-        signature.state = SignatureState.PENDING
-    if len(earlier) >= MAILS_A_MAILBOX:
         return 0
     signature.row_key_id, row_key = new_row_key()
-    pending = signature.state == SignatureState.PENDING
-    if pending:
-        signature.sealed = encrypt_record(row_key, "signatures", signature.id, payload)
     language = payload["language"] if payload.get("language") in LANGUAGES else "en"
-    base = current_config().public_url
     mail = {"to": email, "language": language}
-    if pending:
-        for purpose in ("confirm", "withdraw"):
-            mail[f"{purpose}_url"] = f"{base}/{purpose}/{keyring.token(purpose, signature.id)}?lang={language}"
-    queue_mail("confirm" if pending else "already_signed", signature.row_key_id, row_key, mail)
+    if counted_id is None:
+        signature.state = SignatureState.PENDING
+        signature.sealed = encrypt_record(row_key, "signatures", signature.id, payload)
+        mail["confirm_url"] = _link("confirm", signature.id, language, keyring)
+    else:
+        signature.state, signature.reason = SignatureState.DUPLICATE, "already_counted"
+    mail["withdraw_url"] = _link("withdraw", counted_id or signature.id, language, keyring)
+    queue_mail("already_signed" if counted_id else "confirm", signature.row_key_id, row_key, mail)
     return 1
+
+
+def event_day(received_at: datetime) -> datetime:
+    """Start of the 24 hours in which mails to one mailbox are counted."""
+    return received_at - timedelta(days=1)
+
+
+def _link(purpose: str, signature_id: UUID, language: str, keyring: Keyring) -> str:
+    return f"{current_config().public_url}/{purpose}/{keyring.token(purpose, signature_id)}?lang={language}"
 
 
 def route(petition: Petition, country_code: str) -> int:
@@ -146,13 +152,17 @@ def route(petition: Petition, country_code: str) -> int:
     return addressee_id or petition.fallback_addressee_id
 
 
-def confirm_signature(event: InboxEvent, payload: Mapping[str, Any], keyring: Keyring) -> Outcome:
-    """A `confirm` event counts a pending signature. A wrong, used and expired token get one and the same answer."""
-    signature_id = keyring.read_token("confirm", str(payload.get("token", "")))
+def _with_family(
+    purpose: str, payload: Mapping[str, Any], keyring: Keyring
+) -> tuple[Signature | None, Sequence[Signature]]:
+    """The signature that a token names, and all of its mailbox and petition, locked and as they are now.
+
+    They are locked in one order, so that two workers cannot wait for each other.
+    """
+    signature_id = keyring.read_token(purpose, str(payload.get("token", "")))
     signature = db.session.get(Signature, signature_id) if signature_id else None
-    if signature is None or signature.mailbox_hmac is None or signature.row_key_id is None:
-        return Outcome("invalid", Counter())
-    # All signatures of the mailbox are locked in one order, so that two workers cannot wait for each other.
+    if signature is None or signature.mailbox_hmac is None:
+        return None, []
     family = db.session.scalars(
         select(Signature)
         .where(Signature.petition_id == signature.petition_id, Signature.mailbox_hmac == signature.mailbox_hmac)
@@ -160,7 +170,16 @@ def confirm_signature(event: InboxEvent, payload: Mapping[str, Any], keyring: Ke
         .with_for_update()
         .execution_options(populate_existing=True)
     ).all()
-    if signature.state != SignatureState.PENDING or event.received_at > signature.received_at + CONFIRM_WITHIN:
+    # Whoever is no longer among them was withdrawn while we waited for the locks.
+    return (signature, family) if signature in family else (None, family)
+
+
+def confirm_signature(event: InboxEvent, payload: Mapping[str, Any], keyring: Keyring) -> Outcome:
+    """A `confirm` event counts a pending signature. A wrong, used and expired token get one and the same answer."""
+    signature, family = _with_family("confirm", payload, keyring)
+    if signature is None or signature.state != SignatureState.PENDING or signature.row_key_id is None:
+        return Outcome("invalid", Counter())
+    if event.received_at > signature.received_at + CONFIRM_WITHIN:
         return Outcome("invalid", Counter())
     record = decrypt_record(
         open_row_key(signature.row_key_id, keyring.private_keys), "signatures", signature.id, signature.sealed or b""
@@ -191,9 +210,13 @@ def confirm_signature(event: InboxEvent, payload: Mapping[str, Any], keyring: Ke
 
 
 def withdraw_signature(_event: InboxEvent, payload: Mapping[str, Any], keyring: Keyring) -> Outcome:
-    """A `withdraw` event erases what is personal and keeps the count true."""
-    signature_id = keyring.read_token("withdraw", str(payload.get("token", "")))
-    signature = db.session.get(Signature, signature_id, with_for_update=True) if signature_id else None
+    """A `withdraw` event erases what is personal and keeps the count true.
+
+    The link of a duplicate withdraws the signature that was counted in its stead: the token proves the mailbox.
+    """
+    signature, family = _with_family("withdraw", payload, keyring)
+    if signature is not None and signature.state == SignatureState.DUPLICATE:
+        signature = next((one for one in family if one.state == SignatureState.COUNTED), None)
     if signature is None or signature.state not in (
         SignatureState.PENDING,
         SignatureState.COUNTED,
@@ -241,8 +264,14 @@ def apply_moves(moves: Moves) -> None:
 def expire_unconfirmed(now: datetime, at_most: int = 500) -> int:
     """Expire signatures that nobody confirmed within CONFIRM_WITHIN of `now`, erasing them. Returns how many.
 
-    Call it until it returns 0; each call is one transaction's worth.
+    Call it until it returns 0; each call is one transaction's worth. While a confirmation that may have come in time
+    waits in the inbox, nothing expires: the moment of arrival decides, not that of draining.
     """
+    a_day_ago = InboxEvent.received_at > now - timedelta(days=1)
+    if db.session.scalar(
+        select(InboxEvent.id).where(InboxEvent.kind == "confirm", InboxEvent.state == "new", a_day_ago).limit(1)
+    ):
+        return 0
     overdue = db.session.scalars(
         select(Signature)
         .where(Signature.state == SignatureState.PENDING, Signature.received_at <= now - CONFIRM_WITHIN)

@@ -7,16 +7,14 @@ from uuid import UUID, uuid4
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from core.config import current_config
+from core.answers import browser_secret, keep_secret, new_secret
 from core.errors import NotFoundError, UnavailableError
 from core.i18n import current_language
-from core.sealing import new_answer_key
 from core.security import EVERYBODY, open_to
 from petitions import services
 from petitions.forms import ButtonForm, SignForm
 
 bp = Blueprint("petitions", __name__)
-ANSWER_COOKIE_SECONDS = 3600
 MAX_LOOKS = 8
 
 
@@ -74,6 +72,13 @@ def sign(slug: str) -> ResponseReturnValue:
     return redirect(url_for(".thanks" if is_new else ".already_sent", slug=slug), 303)
 
 
+@bp.get("/petitions/<slug>/signatures")
+@open_to(EVERYBODY)
+def reload(slug: str) -> ResponseReturnValue:
+    """Somebody opens the address of the form's answer: its language changed, or the page was reloaded."""
+    return redirect(url_for(".show", slug=slug, text=request.args.get("text"), _anchor="sign"))
+
+
 @bp.get("/petitions/<slug>/thanks")
 @open_to(EVERYBODY)
 def thanks(slug: str) -> ResponseReturnValue:
@@ -104,45 +109,29 @@ def withdraw(token: str) -> ResponseReturnValue:
 
 def _button(kind: str, token: str) -> ResponseReturnValue:
     form = ButtonForm()
-    event_id = form.event()
-    cookie = _answer_cookie(event_id)
     if request.method == "POST":
+        event_id = form.event()
         try:
-            services.press_button(kind, token, request.cookies.get(cookie), event_id)
+            services.press_button(kind, token, browser_secret(), event_id)
         except UnavailableError:
             return render_template("petitions/button.html", kind=kind, form=form, unavailable=True), 503
         return redirect(url_for(".answer", kind=kind, event_id=event_id), 303)
-    form.event_id.data = str(event_id := uuid4())
+    form.event_id.data = str(uuid4())
     response = make_response(render_template("petitions/button.html", kind=kind, form=form))
-    # The key is made with the page, not with the POST, so that a double click still finds its answer.
-    response.set_cookie(
-        _answer_cookie(event_id),
-        new_answer_key(),
-        max_age=ANSWER_COOKIE_SECONDS,
-        secure=current_config().secure_cookies,
-        httponly=True,
-        samesite="Strict",
-    )
+    # The secret is there before the POST, so that a double click finds its answer.
+    keep_secret(response, browser_secret() or new_secret())
     return response
-
-
-def _answer_cookie(event_id: UUID) -> str:
-    prefix = "__Host-" if current_config().secure_cookies else ""
-    return f"{prefix}answer-{event_id}"
 
 
 @bp.get("/answers/<any(confirm, withdraw):kind>/<uuid:event_id>")
 @open_to(EVERYBODY)
 def answer(kind: str, event_id: UUID) -> ResponseReturnValue:
     """The result of a pressed button. Waits up to two seconds, then the page asks again by itself."""
-    key = request.cookies.get(_answer_cookie(event_id))
+    secret = browser_secret()
     looks = max(1, request.args.get("look", 1, type=int))
-    result = services.button_result(event_id, key) if key else None
-    again = (
-        url_for(".answer", kind=kind, event_id=event_id, look=looks + 1)
-        if key and not result and looks < MAX_LOOKS
-        else None
-    )
+    result = services.button_result(event_id, secret) if secret else None
+    asks_again = secret and not result and looks < MAX_LOOKS
+    again = url_for(".answer", kind=kind, event_id=event_id, look=looks + 1) if asks_again else None
     page = render_template("petitions/answer.html", kind=kind, result=result, again=again, pause=min(2 * looks, 15))
     return page, 400 if result == "invalid" else 200
 

@@ -12,8 +12,12 @@ MAX_NAME = 80
 MAX_CITY = 80
 MAX_EMAIL = 254
 
+# A scheme, `www.`, a domain with a path, or a common domain that ends there. Initials written without spaces
+# ("J.R.de la Cruz", "Dr.Me Lee") are names.
 _LINK = re.compile(
-    r"(?:https?|ftp)://|www\.|\w\.(?:com|net|org|info|biz|ru|by|pl|de|io|me|xyz|top|click|link)(?:/|\b)", re.IGNORECASE
+    r"(?:https?|ftp)://|\bwww\.|[\w-]{2,}\.[a-z]{2,10}/"
+    r"|[\w-]{2,}\.(?:com|net|org|info|biz|online|site|xyz|top|click|link)\b|[\w-]{2,}\.(?:ru|by|pl|de|io|me)$",
+    re.IGNORECASE,
 )
 # First characters that make a spreadsheet take a cell for a formula, full-width forms included
 # (OWASP ASVS 5.0, 1.2.10).
@@ -52,16 +56,19 @@ def problem_with(text: str, longest: int) -> str | None:
 
 
 def normal_email(text: str) -> str | None:
-    """The address as mail is sent to it (domain in lower case, Unicode NFC), or None when it is not an address.
+    """The address as mail is sent to it, or None when it is not an address that mail can be sent to.
 
-    Syntax and IDNA by email-validator; whether the domain takes mail is not asked here.
+    Syntax by email-validator; the domain becomes ASCII by IDNA 2008 (UTS 46), so that servers without SMTPUTF8 can be
+    reached under it. Whether the domain takes mail is not asked here. `=?` is legal in an address, but opens an
+    encoded word (RFC 2047) in a header, where programs take it for something else.
     """
-    if len(text) > MAX_EMAIL:
+    if len(text) > MAX_EMAIL or "=?" in text:
         return None
     try:
-        return validate_email(text, check_deliverability=False).normalized
+        address = validate_email(text, check_deliverability=False)
     except EmailNotValidError:
         return None
+    return f"{address.local_part}@{address.ascii_domain}"
 
 
 def is_throwaway(email: str) -> bool:
@@ -84,14 +91,13 @@ _SAME_PROVIDER = {
 
 
 def canonical_mailbox(email: str) -> str:
-    """One spelling for all addresses that reach one mailbox: case, `+tag`, dots at Gmail, second names of providers.
+    """One spelling for all addresses, as `normal_email` makes them, that reach one mailbox: case, `+tag`, dots at Gmail, second names of providers.
 
     The rules are those of the e-petitions site of the UK Parliament (its `domains` table), which strip `+tag`
     everywhere and dots at Gmail alone.
     """
     local, _, domain = email.rpartition("@")
-    domain = domain.lower().encode("idna").decode() if not domain.isascii() else domain.lower()
-    domain = _SAME_PROVIDER.get(domain, domain)
+    domain = _SAME_PROVIDER.get(domain.lower(), domain.lower())
     local = local.casefold().split("+")[0] or local.casefold()
     if domain == "gmail.com":
         local = local.replace(".", "")

@@ -11,10 +11,10 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from core.answers import public_key, read_answer
 from core.errors import NotFoundError, database_may_be_away
 from core.extensions import db
-from core.inbox import append, read_answer
-from core.sealing import answer_public_key
+from core.inbox import append
 from petitions.models import (
     Addressee,
     Petition,
@@ -152,16 +152,16 @@ def sign(page: PetitionPage, signer: SignerInput, text: PublicText, language: st
     return append("sign", page.petition.id, payload, event_id)
 
 
-def press_button(kind: str, token: str, answer_key: str | None, event_id: UUID) -> None:
+def press_button(kind: str, token: str, secret: str | None, event_id: UUID) -> None:
     """Store that somebody pressed `confirm` or `withdraw` with a token. The worker verifies it. Raises UnavailableError."""
-    public_key = answer_public_key(answer_key) if answer_key else None
+    answer_key = public_key(secret, event_id) if secret else None
     # No token of ours is longer; a longer one is wrong, and is told so like any other wrong one.
-    append(kind, None, {"v": 1, "token": token[:64], "answer_key": public_key}, event_id)
+    append(kind, None, {"v": 1, "token": token[:64], "answer_key": answer_key}, event_id)
 
 
-def button_result(event_id: UUID, answer_key: str) -> str | None:
+def button_result(event_id: UUID, secret: str) -> str | None:
     """What came of a pressed button, None while nothing has (or when this browser is not the one that pressed it)."""
-    answer = read_answer(event_id, answer_key)
+    answer = read_answer(event_id, secret)
     return None if answer is None else answer.decode()
 
 

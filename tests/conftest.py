@@ -119,9 +119,8 @@ def secrets(tmp_path_factory: pytest.TempPathFactory) -> Secrets:
     root = folder / "root" / "root.key"
     now = datetime.now(UTC).replace(microsecond=0)
     row, private = new_sealing_key(read_root_key(root), "worker", now - timedelta(days=1), now + timedelta(days=30))
-    write_secret(folder / "worker" / "sealing" / f"{row.id}.key", private)
-    columns = {column.name: getattr(row, column.name) for column in row.__table__.columns}
-    return Secrets(folder, base64.b64decode(root_public_key(root)), read_root_key(root), columns)
+    write_secret(folder / "worker" / "sealing" / f"{row['id']}.key", private)
+    return Secrets(folder, base64.b64decode(root_public_key(root)), read_root_key(root), row)
 
 
 def make_config(role: Role, secrets: Secrets, database_url: str, **changes: Any) -> Config:
@@ -222,6 +221,12 @@ class House:
         """The one value of a query."""
         return self.sql(statement, **values).scalar()
 
+    def list_key(self, row: dict[str, Any]) -> None:
+        """List a sealing key."""
+        names = ", ".join(row)
+        marks = ", ".join(f":{name}" for name in row)
+        self.sql(f"INSERT INTO sealing_keys ({names}) VALUES ({marks})", **row)
+
     @property
     def keyring(self) -> Keyring:
         """The worker's keys."""
@@ -249,7 +254,7 @@ def house(superuser: Engine, secrets: Secrets, postgres: EmbeddedPostgres) -> It
     with superuser.connect() as connection:
         transaction = connection.begin()
         made = House(secrets, connection, postgres.url("web"))
-        _list_sealing_key(made)
+        made.list_key(secrets.sealing_key)
         yield made
         transaction.rollback()
 
@@ -270,7 +275,7 @@ def own_database(postgres: EmbeddedPostgres, secrets: Secrets, request: pytest.F
         app = make_app(make_config(role, secrets, url))
         app.test_client_class = VisitorClient
         made.apps[role] = app
-    _list_sealing_key(made)
+    made.list_key(secrets.sealing_key)
     yield made
     for app in made.apps.values():
         with app.app_context():
@@ -278,14 +283,6 @@ def own_database(postgres: EmbeddedPostgres, secrets: Secrets, request: pytest.F
     engine.dispose()
     with postgres.connect("postgres", "postgres") as connection:
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-
-
-def _list_sealing_key(house: House) -> None:
-    house.sql(
-        "INSERT INTO sealing_keys (id, purpose, public_key, not_before, not_after, root_signature)"
-        " VALUES (:id, :purpose, :public_key, :not_before, :not_after, :root_signature)",
-        **house.secrets.sealing_key,
-    )
 
 
 @pytest.fixture

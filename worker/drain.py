@@ -13,14 +13,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from core.errors import describe
+from core.answers import answer
+from core.errors import UnavailableError, describe
 from core.extensions import db
-from core.inbox import MAX_ATTEMPTS, InboxEvent, answer
+from core.inbox import MAX_ATTEMPTS, InboxEvent
 from core.keyring import Keyring
-from core.sealing import KeyNotHeldError, SealingError, context, unseal
+from core.sealing import context, unseal
 from petitions import intake
 from petitions.intake import Moves, Outcome
 
@@ -70,12 +71,12 @@ def _deal_with(event: InboxEvent, keyring: Keyring) -> Outcome | None:
     try:
         payload = unseal(event.sealed or b"", keyring.private_keys, context(event.kind, event.petition_id, event_id))
         handler = HANDLERS[event.kind]
-    except KeyNotHeldError:
-        return None
-    except (SealingError, ValueError, KeyError) as error:
+    except Exception as error:
+        # Whatever a payload can do to its reader (a thousand nested lists, say), it does to itself alone. An event that
+        # names a key we hold and is not sealed to it is a forgery, and ends here, too.
         event.state = "unreadable"
         event.drained_at = func.now()
-        log.warning("event %s set aside as unreadable: %s", event_id, type(error).__name__)
+        log.warning("event %s set aside as unreadable: %s", event_id, describe(error))
         return None
     try:
         with db.session.begin_nested():
@@ -83,13 +84,21 @@ def _deal_with(event: InboxEvent, keyring: Keyring) -> Outcome | None:
             if outcome.answer is not None and isinstance(payload.get("answer_key"), str):
                 answer(event_id, payload["answer_key"], outcome.answer.encode(), ANSWER_LIFETIME)
             event.state, event.sealed, event.drained_at = "done", None, func.now()
-    except (OperationalError, InterfaceError):
-        raise  # The database is away or chose us to end a deadlock: the whole batch is tried again.
+    except (OperationalError, InterfaceError, UnavailableError):
+        # The database is away or chose us to end a deadlock, or no key is valid: not this event's fault. The whole
+        # batch is tried again.
+        raise
     except Exception as error:
-        # Anything else is this event's own fault, and must not block the others. The text may quote what was typed.
+        # Anything else is this event's own fault, and must not block the others.
         log.error("event %s of kind %s failed: %s", event_id, event.kind, describe(error))
         event.attempts += 1
         if event.attempts >= MAX_ATTEMPTS:
             event.state, event.drained_at = "failed", func.now()
         return None
     return outcome
+
+
+def forget_unreadable() -> None:
+    """Erase the payloads of events that were set aside, after as long as an unconfirmed signature. Does not commit."""
+    old = InboxEvent.state.in_(("unreadable", "failed")), InboxEvent.received_at < func.now() - intake.CONFIRM_WITHIN
+    db.session.execute(update(InboxEvent).where(*old).values(sealed=None))

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from email.headerregistry import Address
 from email.message import EmailMessage
 from urllib.parse import parse_qs, unquote, urlsplit
 from uuid import UUID
@@ -23,6 +24,7 @@ from flask_babel import force_locale
 from sqlalchemy import delete, func, or_, select, update
 
 from core.config import Config
+from core.errors import describe
 from core.extensions import db
 from core.keyring import Keyring
 from core.outbox import MailPace, OutboxMail
@@ -34,7 +36,8 @@ log = logging.getLogger(__name__)
 LEASE = timedelta(minutes=5)
 FIRST_PAUSE = timedelta(seconds=30)
 LONGEST_PAUSE = timedelta(hours=1)
-MAX_ATTEMPTS = 24
+SERVER_PAUSE = timedelta(seconds=60)
+GIVE_UP_AFTER = timedelta(days=5)
 SMTP_SECONDS = 20
 RUN_SECONDS = 20.0
 KEPT = timedelta(days=14)
@@ -54,6 +57,7 @@ def send_due(keyring: Keyring, config: Config) -> bool:
 
     Returns whether more is due at once, so that the caller can queue behind whoever else waits for a worker.
     """
+    give_up_old()
     ends = time.monotonic() + RUN_SECONDS
     while time.monotonic() < ends:
         leases, pause = lease_due(config.mail_per_minute / 60)
@@ -64,6 +68,13 @@ def send_due(keyring: Keyring, config: Config) -> bool:
         elif not _send_all(leases, keyring, config):
             return False
     return True
+
+
+def give_up_old() -> None:
+    """Mails that could not be sent for GIVE_UP_AFTER are not sent any more. Commits."""
+    old = OutboxMail.state == "queued", OutboxMail.created_at < func.now() - GIVE_UP_AFTER
+    db.session.execute(update(OutboxMail).where(*old).values(state="failed", sealed=None, finished_at=func.now()))
+    db.session.commit()
 
 
 def lease_due(rate: float) -> tuple[list[Lease], float]:
@@ -105,17 +116,12 @@ def _send_all(leases: list[Lease], keyring: Keyring, config: Config) -> bool:
             while waiting:
                 _send_one(smtp, waiting[0], keyring, config)
                 waiting.pop(0)
-    except (
-        OSError,
-        smtplib.SMTPServerDisconnected,
-        smtplib.SMTPConnectError,
-        smtplib.SMTPHeloError,
-        smtplib.SMTPAuthenticationError,
-    ) as error:
+    except (OSError, smtplib.SMTPException) as error:
+        # What is wrong with the server, or with us as its sender, is not the fault of a mail and is not held against it.
         db.session.rollback()
         log.warning("mail server not available (%s); %d mails wait", type(error).__name__, len(waiting))
         for lease in waiting:
-            _put_off(lease, None)
+            _write(lease, due_at=func.now() + SERVER_PAUSE, leased_until=None, attempts=lease.attempts - 1)
         return False
     return True
 
@@ -148,16 +154,22 @@ def _send_one(smtp: smtplib.SMTP, lease: Lease, keyring: Keyring, config: Config
     except (SealingError, LookupError):
         _put_off(lease, None)  # The key may be back later; what was erased is settled by the next look.
         return
-    message = compose(row.template, mail, config, keyring.message_id(row.id, config.mail_from.rpartition("@")[2]))
+    try:
+        message = compose(row.template, mail, config, keyring.message_id(row.id, config.mail_from.rpartition("@")[2]))
+    except Exception as error:
+        # One mail that cannot be written must not stop the others.
+        log.error("mail %s cannot be written: %s", lease.mail_id, describe(error))
+        _finish(lease, "failed", None)
+        return
     db.session.rollback()  # No transaction stays open while the mail server takes its time.
     try:
         smtp.send_message(message, from_addr=config.mail_from, to_addrs=[mail["to"]])
     except smtplib.SMTPRecipientsRefused as error:
         _refused(lease, next(iter(error.recipients.values()))[0])
-    except smtplib.SMTPResponseException as error:
+    except smtplib.SMTPDataError as error:
         _refused(lease, error.smtp_code)
-    except (smtplib.SMTPNotSupportedError, UnicodeError):
-        _finish(lease, "failed", None)  # The server cannot take an address in this script.
+    except (smtplib.SMTPNotSupportedError, ValueError):
+        _finish(lease, "failed", None)  # The server cannot take a mailbox in this script.
     else:
         _finish(lease, "sent", 250)
 
@@ -171,10 +183,7 @@ def _refused(lease: Lease, code: int) -> None:
 
 
 def _put_off(lease: Lease, code: int | None) -> None:
-    if lease.attempts >= MAX_ATTEMPTS:
-        _finish(lease, "failed", code)
-        return
-    pause = min(FIRST_PAUSE * 2 ** (lease.attempts - 1), LONGEST_PAUSE)
+    pause = min(FIRST_PAUSE * 2 ** min(lease.attempts - 1, 10), LONGEST_PAUSE)
     _write(lease, due_at=func.now() + pause, leased_until=None, smtp_status=code)
 
 
@@ -202,7 +211,7 @@ def compose(template: str, mail: dict[str, str], config: Config, message_id: str
     message = EmailMessage()
     message["Subject"] = subject.strip()
     message["From"] = config.mail_from
-    message["To"] = mail["to"]
+    message["To"] = Address(addr_spec=mail["to"])
     message["Date"] = datetime.now(UTC)
     message["Message-ID"] = message_id
     message["Auto-Submitted"] = "auto-generated"

@@ -5,17 +5,19 @@ from __future__ import annotations
 import logging
 
 from celery import shared_task
+from psycopg.errors import DeadlockDetected
 from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError
 
+from core.answers import forget_answers
 from core.config import current_config
-from core.errors import describe
+from core.errors import UnavailableError, describe
 from core.extensions import db
-from core.inbox import forget_answers
 from core.keyring import load_keyring
 from core.queues import TaskName, wake
 from delivery import building
 from petitions.intake import expire_unconfirmed, forget_duplicates
-from worker.drain import BATCH, drain_batch
+from worker.drain import BATCH, drain_batch, forget_unreadable
 from worker.mail import forget_sent, send_due
 from worker.pdf import draw_bundle
 
@@ -26,7 +28,13 @@ log = logging.getLogger(__name__)
 def drain() -> None:
     """Take events out of the inbox until none is waiting."""
     while True:
-        batch = drain_batch(load_keyring(current_config()))
+        try:
+            batch = drain_batch(load_keyring(current_config()))
+        except OperationalError as error:
+            if not isinstance(error.orig, DeadlockDetected):
+                raise
+            db.session.rollback()  # Two workers stood in each other's way; one of them, us, goes again.
+            continue
         if batch.mails:
             wake(TaskName.MAIL)
         if batch.events < BATCH:
@@ -53,7 +61,7 @@ def bundles() -> None:
             # The row goes back to waiting, and is given up by its count of attempts. The text of the error may quote
             # a name, so only its type and place are logged.
             log.error("building bundle %s failed: %s", claim.bundle_id, describe(error))
-            building.release(claim)
+            building.release(claim, blameless=isinstance(error, UnavailableError))
             return
 
 
@@ -79,4 +87,5 @@ def purge() -> None:
             db.session.commit()
     forget_answers()
     forget_sent()
+    forget_unreadable()
     db.session.commit()

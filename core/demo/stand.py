@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from core.demo.embedded import EmbeddedPostgres, EmbeddedValkey, StandError, dies_with_us, free_port, port_is_busy
-from core.keys import make_secrets, root_public_key
+from core.keys import make_sealing_key, make_secrets, root_public_key
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BIN = Path(sys.executable).parent
@@ -90,9 +90,7 @@ class Stand:
         self.valkey.start()
         self.flask("owner", "db", "upgrade")
         if not self.has_sealing_key():
-            sealing = self.secrets / "worker" / "sealing"
-            root_key = self.secrets / "root" / "root.key"
-            self.flask("owner", "add-sealing-key", "--root-key", str(root_key), "--sealing-dir", str(sealing))
+            self.flask("owner", "list-sealing-key", make_sealing_key(self.secrets, "worker", days=35))
 
     def has_sealing_key(self) -> bool:
         """Whether a worker key is in force for another day, and its private half is here."""
@@ -157,28 +155,17 @@ class Stand:
                 start_new_session=True,
             )
 
-    def start_web(self, *, workers: int = 2, threads: int = 4) -> None:
+    def start_web(self) -> None:
         """The public site."""
-        self._gunicorn("web", "public", self.ports.public, workers, threads)
+        self._gunicorn("web", "public", self.ports.public, "privacy")
 
     def start_console(self) -> None:
         """The console."""
-        self._gunicorn("console", "console", self.ports.console, 1, 4)
+        self._gunicorn("console", "console", self.ports.console, "login")
 
-    def _gunicorn(self, name: str, role: str, port: int, workers: int, threads: int) -> None:
-        options = [
-            "--workers",
-            str(workers),
-            "--threads",
-            str(threads),
-            "--bind",
-            f"127.0.0.1:{port}",
-            "--graceful-timeout",
-            "5",
-            "--no-control-socket",
-        ]
-        self.spawn(name, role, sys.executable, "-m", "gunicorn", *options, "wsgi:create_app()")
-        self.wait_for(name, f"http://127.0.0.1:{port}/{'privacy' if role == 'public' else 'login'}")
+    def _gunicorn(self, name: str, role: str, port: int, page: str) -> None:
+        self.spawn(name, role, sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}")
+        self.wait_for(name, f"http://127.0.0.1:{port}/{page}")
 
     def start_worker(self) -> None:
         """Two Celery workers: `worker` for what is quick, `heavy` for mail and PDFs."""

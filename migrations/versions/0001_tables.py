@@ -68,6 +68,8 @@ def upgrade() -> None:
         sa.Column("drained_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint("state IN ('new', 'done', 'unreadable', 'failed')", name=op.f("ck_inbox_state")),
         sa.CheckConstraint("octet_length(sealed) <= 16384", name=op.f("ck_inbox_size")),
+        sa.CheckConstraint("kind ~ '^[a-z_]{1,32}$'", name=op.f("ck_inbox_kind")),
+        sa.CheckConstraint("state <> 'new' OR sealed IS NOT NULL", name=op.f("ck_inbox_waiting_is_whole")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_inbox")),
     )
     op.create_index(

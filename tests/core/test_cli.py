@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from core import keys
 from core.config import Role
 from core.demo.embedded import EmbeddedPostgres
-from core.keys import DATABASE_ROLES, make_database_secrets, make_secrets, root_public_key
+from core.keys import DATABASE_ROLES, make_database_secrets, make_secrets, root_public_key, write_secret
 from tests.conftest import House
-from tests.factories import Factory, counted
+from tests.factories import Factory, counted, sign
 
 
 def test_fsck_as_a_table_and_as_json(own_database: House, make_own: Factory) -> None:
@@ -26,31 +28,54 @@ def test_fsck_as_a_table_and_as_json(own_database: House, make_own: Factory) -> 
     assert [row["name"] for row in json.loads(broken.output) if row["broken"]] == ["I3"]
 
 
-@pytest.mark.parametrize("purpose", ["worker", "recovery"])
-def test_a_new_sealing_key_is_listed_and_its_private_half_kept(house: House, tmp_path: Path, purpose: str) -> None:
-    root = house.secrets.folder / "root" / "root.key"
-    with house.acting(Role.OWNER):
-        done = (
-            house.app(Role.OWNER)
-            .test_cli_runner()
-            .invoke(
-                args=[
-                    "add-sealing-key",
-                    "--root-key",
-                    str(root),
-                    "--sealing-dir",
-                    str(tmp_path),
-                    "--purpose",
-                    purpose,
-                    "--days",
-                    "40",
-                ]
-            )
-        )
-    assert done.exit_code == 0, done.output
-    [file] = tmp_path.iterdir()
+@pytest.mark.parametrize(("purpose", "place"), [("worker", "worker/sealing"), ("recovery", "recovery")])
+def test_a_new_sealing_key_is_made_where_the_root_is_and_listed_where_the_database_is(
+    house: House,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    purpose: str,
+    place: str,
+) -> None:
+    write_secret(tmp_path / "root" / "root.key", (house.secrets.folder / "root" / "root.key").read_bytes())
+    monkeypatch.setattr("sys.argv", ["core.keys", "sealing-key", str(tmp_path), "--purpose", purpose, "--days", "40"])
+    keys.main()
+    line = capsys.readouterr().out
+    [file] = (tmp_path / place).iterdir()
     assert file.stat().st_mode & 0o777 == 0o600
+
+    def list_it(line: str) -> Any:
+        with house.acting(Role.OWNER):
+            return house.app(Role.OWNER).test_cli_runner().invoke(args=["list-sealing-key", line])
+
+    assert (
+        "not signed by the root key"
+        in list_it(line.replace(f"|{purpose}|", f"|{'recovery' if purpose == 'worker' else 'worker'}|")).output
+    )
+    assert "not a line that" in list_it("nonsense").output
+    done = list_it(line)
+    assert done.exit_code == 0, done.output
     assert house.value("SELECT purpose FROM sealing_keys WHERE id = :id", id=file.stem) == purpose
+
+
+def test_what_was_given_up_can_be_tried_again(house: House, make: Factory) -> None:
+    slug = make.slug(make.petition())
+    sign(house.client(), slug)
+    house.sql("UPDATE inbox SET state = 'failed', attempts = 5")
+    with house.acting(Role.WORKER):
+        done = house.app(Role.WORKER).test_cli_runner().invoke(args=["retry-failed"])
+    assert "tried again: 1" in done.output
+    assert house.drain() == 1
+    assert house.value("SELECT state FROM signatures") == "pending"
+
+
+def test_keys_and_passwords_are_made_by_one_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["core.keys", "init", str(tmp_path)])
+    keys.main()
+    assert capsys.readouterr().out.startswith("ZBOR_ROOT_PUBLIC_KEY=")
+    assert {path.name for path in tmp_path.iterdir()} == {"root", "worker", "console", "database", "initdb"}
 
 
 def test_secrets_are_made_once_and_for_their_owner_alone(tmp_path: Path) -> None:

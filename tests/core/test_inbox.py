@@ -10,10 +10,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
 from core.config import Role
-from core.extensions import db
-from core.inbox import answer, append, forget_answers, read_answer, recipients
+from core.inbox import append, recipients
 from core.keys import new_sealing_key
-from core.sealing import answer_public_key, new_answer_key
 from tests.conftest import House
 from tests.factories import Factory, counted
 
@@ -115,12 +113,10 @@ def test_recovery_key_is_sealed_to_when_it_is_signed(house: House) -> None:
     window = now - timedelta(hours=1), now + timedelta(days=1)
     good, _ = new_sealing_key(house.secrets.root_private_key, "recovery", *window)
     forged, _ = new_sealing_key(bytes(32), "recovery", *window)
-    with house.app(Role.OWNER, redis_url="").app_context():
-        db.session.add_all([good, forged])
-        db.session.commit()
-        wanted = {house.secrets.sealing_key["id"], good.id}
+    house.list_key(good)
+    house.list_key(forged)
     with house.inside(Role.PUBLIC):
-        assert {one.key_id for one in recipients()} == wanted
+        assert {one.key_id for one in recipients()} == {house.secrets.sealing_key["id"], good["id"]}
         append("confirm", None, {"token": "x"}, uuid4())
     assert house.value("SELECT get_byte(sealed, 1) FROM inbox") == 2
 
@@ -130,29 +126,6 @@ def test_newest_worker_key_is_sealed_to(house: House) -> None:
     newer, _ = new_sealing_key(
         house.secrets.root_private_key, "worker", now - timedelta(minutes=1), now + timedelta(days=1)
     )
-    with house.app(Role.OWNER).app_context():
-        db.session.add(newer)
-        db.session.commit()
-        newer_id = newer.id
+    house.list_key(newer)
     with house.inside(Role.PUBLIC):
-        assert [one.key_id for one in recipients()] == [newer_id]
-
-
-def test_answers_expire_and_are_forgotten(house: House) -> None:
-    cookie, event = new_answer_key(), uuid4()
-    public = answer_public_key(cookie)
-    assert public
-    with house.inside(Role.WORKER):
-        answer(event, public, b"counted", timedelta(hours=1))
-        answer(event, public, b"something else", timedelta(hours=1))
-        answer(uuid4(), "not a key", b"lost", timedelta(hours=1))
-    with house.inside(Role.PUBLIC):
-        assert read_answer(event, cookie, wait=0) == b"counted"
-        assert read_answer(event, new_answer_key(), wait=0) is None
-        assert read_answer(uuid4(), cookie, wait=0.1) is None
-    house.sql("UPDATE answers SET expires_at = now() - interval '1 second'")
-    with house.inside(Role.PUBLIC):
-        assert read_answer(event, cookie, wait=0) is None
-    with house.inside(Role.WORKER):
-        forget_answers()
-    assert house.value("SELECT count(*) FROM answers") == 0
+        assert [one.key_id for one in recipients()] == [newer["id"]]

@@ -89,19 +89,6 @@ def test_nothing_is_sealed_to_nobody() -> None:
         seal({}, [], PLACE)
 
 
-def test_answers_open_only_with_the_visitors_key() -> None:
-    cookie, other = sealing.new_answer_key(), sealing.new_answer_key()
-    public = sealing.answer_public_key(cookie)
-    assert public
-    event = uuid4()
-    sealed = sealing.seal_answer(b"counted", public, event)
-    assert sealing.unseal_answer(sealed, cookie, event) == b"counted"
-    for key, place in ((other, event), (cookie, uuid4()), ("rubbish", event), ("", event)):
-        with pytest.raises(SealingError):
-            sealing.unseal_answer(sealed, key, place)
-    assert sealing.answer_public_key("rubbish") is None
-
-
 def test_a_key_statement_binds_every_field(secrets: object) -> None:
     root = X25519PrivateKey.generate().private_bytes_raw()  # Any 32 bytes make an Ed25519 key.
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey

@@ -17,7 +17,7 @@ from tests.factories import VALID, Factory
 
 EVERYBODYS = {
     Role.PUBLIC: {
-        "static", "petitions.index", "petitions.show", "petitions.sign", "petitions.thanks", "petitions.already_sent",
+        "static", "petitions.index", "petitions.show", "petitions.sign", "petitions.reload", "petitions.thanks", "petitions.already_sent",
         "petitions.confirm", "petitions.withdraw", "petitions.answer", "petitions.privacy", "petitions.contact",
         "devmail.index", "devmail.show",
     },
@@ -162,9 +162,9 @@ def test_cookies_are_httponly_and_strict(house: House) -> None:
     cookie = house.client().get("/confirm/x").headers["Set-Cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=Strict" in cookie
-    assert "answer-" in cookie
+    assert cookie.startswith("answers=")
     secure = house.client(Role.PUBLIC, secure_cookies=True).get("/confirm/x").headers["Set-Cookie"]
-    assert secure.startswith("__Host-answer-")
+    assert secure.startswith("__Host-answers=")
     assert "Secure" in secure
 
 
@@ -244,6 +244,91 @@ def test_a_token_of_any_length_can_be_pressed_and_is_wrong(house: House) -> None
 def test_odd_cookies_are_answered_calmly(house: House) -> None:
     client = house.client()
     event = "00000000-0000-0000-0000-000000000001"
-    client.set_cookie(f"answer-{event}", "not a key")
+    client.set_cookie("answers", "not a key")
     assert client.post("/confirm/x", data={"event_id": event}).status_code == 303
     assert client.get(f"/answers/confirm/{event}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "query", ["endpoint=x", "_method=POST", "_scheme=javascript", "_external=1", "slug=other", "values=1", "lang=xx"]
+)
+def test_no_query_reaches_the_making_of_links(
+    house: House, make: Factory, query: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    slug = make.slug(make.petition())
+    for client, path in (
+        (house.client(), f"/petitions/{slug}"),
+        (house.client(), "/confirm/SECRET"),
+        (house.client(Role.CONSOLE), "/login"),
+    ):
+        page = client.get(f"{path}?{query}")
+        assert page.status_code == 200
+        for link in re.findall(r'hreflang="\w+"[^>]*|<a href="([^"]+)" lang', page.text):
+            assert not link or link.startswith(path.split("?")[0])
+    assert "SECRET" not in caplog.text
+
+
+def test_an_error_page_that_fails_is_still_an_answer_and_tells_the_log_no_address(
+    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_args: object, **_values: object) -> str:
+        raise RuntimeError("no template")
+
+    monkeypatch.setattr("core.errors.render_template", broken)
+    response = house.client().get("/confirm/SECRET/none")
+    assert (response.status_code, response.text) == (404, "There is no such page\n")
+    assert "SECRET" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("content_type", "data"),
+    [
+        ("application/json", b'{"event_id": 5, "name": ["x"]}'),
+        (
+            "multipart/form-data; boundary=b",
+            b'--b\r\nContent-Disposition: form-data; name="name"; filename="f"\r\n\r\nx\r\n--b--\r\n',
+        ),
+        ("text/plain", b"x"),
+    ],
+)
+def test_only_forms_are_taken(house: House, content_type: str, data: bytes) -> None:
+    assert house.client().post("/confirm/x", data=data, content_type=content_type).status_code == 415
+
+
+def test_a_broken_origin_is_not_ours(house: House) -> None:
+    assert (
+        house.client()
+        .post("/confirm/x", data={"a": "b"}, headers={"Origin": "http://[::1", "Sec-Fetch-Site": None})
+        .status_code
+        == 400
+    )
+
+
+def test_refusals_say_what_would_be_allowed(house: House) -> None:
+    assert "GET" in house.client().post("/privacy", data={"a": "b"}).headers["Allow"]
+
+
+def test_one_cookie_serves_all_buttons(house: House) -> None:
+    client = house.client()
+    first = client.get("/confirm/x").headers["Set-Cookie"].split(";")[0]
+    second = client.get("/withdraw/y").headers["Set-Cookie"].split(";")[0]
+    assert first == second
+
+
+def test_the_address_of_the_forms_answer_leads_back_to_the_petition(house: House, make: Factory) -> None:
+    slug = make.slug(make.petition())
+    response = house.client().get(f"/petitions/{slug}/signatures?text=en&lang=pl")
+    assert response.location == f"/petitions/{slug}?text=en&lang=pl#sign"
+
+
+def test_redis_holds_no_network_address(house: House) -> None:
+    from core.extensions import network_tag
+
+    app = house.app(Role.CONSOLE)
+    tags = []
+    for address in ("192.0.2.1", "192.0.2.200", "198.51.100.1", "2001:db8:1:2::3", "2001:db8:1:9::4"):
+        with app.test_request_context("/login", environ_base={"REMOTE_ADDR": address}):
+            tags.append(network_tag())
+    assert tags[0] == tags[1] != tags[2]
+    assert tags[3] == tags[4]
+    assert not any("192" in tag and "." in tag for tag in tags)

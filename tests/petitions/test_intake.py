@@ -366,3 +366,63 @@ def test_two_workers_confirming_at_once_count_one(
         assert list(pool.map(lambda _number: house.drain(), range(2))) == [1, 1]
     assert tallies(house) == {"counted": 1, "duplicate": 1}
     assert house.value("SELECT count(*) FROM signatures WHERE state = 'counted'") == 1
+
+
+def test_the_link_of_a_second_mail_withdraws_what_the_first_one_counted(house: House, slug: str) -> None:
+    first, second = signed(house, slug), signed(house, slug)
+    press(house.client(), f"/confirm/{token(house, 'confirm', first.id)}")
+    house.drain()
+    client = house.client()
+    answer = press(client, f"/withdraw/{token(house, 'withdraw', second.id)}")
+    house.drain()
+    assert "Your signature is withdrawn" in client.get(answer.location).text
+    assert tallies(house) == {"withdrawn": 1, "duplicate": 1}
+    assert fsck(house) == {}
+
+
+def test_the_mail_that_says_signed_already_can_withdraw_for_ever(house: House, slug: str) -> None:
+    """The first mail may have been deleted, as it advises; signing again brings a link that still works."""
+    from core.records import decrypt_record as decrypt
+
+    first = counted(house, slug)
+    signed(house, slug)
+    mail = house.sql("SELECT * FROM outbox WHERE template = 'already_signed'").one()
+    with house.inside(Role.WORKER):
+        content = decrypt(open_row_key(mail.row_key_id, house.keyring.private_keys), "outbox", mail.id, mail.sealed)
+    assert f"/withdraw/{token(house, 'withdraw', first.id)}?" in content["withdraw_url"]
+    assert "confirm_url" not in content
+
+
+def test_a_stranger_keeps_an_owner_from_signing_for_a_day_at_most(house: House, slug: str) -> None:
+    for number in range(5):
+        sign(house.client(), slug, name=f"Stranger {'abcde'[number]}")
+    house.drain()
+    assert signed(house, slug).reason == "too_many"
+    house.sql("UPDATE signatures SET received_at = received_at - interval '25 hours'")
+    assert signed(house, slug).state == "pending"
+
+
+def test_nothing_expires_while_a_confirmation_waits_in_the_inbox(house: House, slug: str) -> None:
+    row = signed(house, slug)
+    moment = row.received_at + CONFIRM_WITHIN
+    press(house.client(), f"/confirm/{token(house, 'confirm', row.id)}")
+    house.sql("UPDATE inbox SET received_at = :then WHERE kind = 'confirm'", then=moment - timedelta(minutes=1))
+    with house.inside(Role.WORKER):
+        assert expire_unconfirmed(moment) == 0
+    house.drain()
+    assert the_signature(house).state == "counted"
+
+
+def test_a_signature_withdrawn_while_its_confirmation_waited_stays_withdrawn(house: House, slug: str) -> None:
+    row = signed(house, slug)
+    press(house.client(), f"/withdraw/{token(house, 'withdraw', row.id)}")
+    press(house.client(), f"/confirm/{token(house, 'confirm', row.id)}")
+    house.drain()
+    assert the_signature(house).state == "withdrawn"
+    assert tallies(house) == {"withdrawn": 1}
+
+
+def test_records_at_rest_are_equally_long(house: House, slug: str) -> None:
+    short = signed(house, slug, name="A", city="B", email="a@b.cd")
+    long = signed(house, slug, name="Ш" * 80, city="Щ" * 80)
+    assert len(short.sealed) == len(long.sealed)

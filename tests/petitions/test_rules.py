@@ -21,6 +21,10 @@ from petitions.rules import canonical_mailbox, is_throwaway, normal_email, probl
         "נועה כהן",
         "Anna-Maria O'Neil",
         "J. R. R. Tolkien",
+        "J.R.de la Cruz",
+        "Dr.Me Lee",
+        "A.Ru",
+        "M.de Vries",
         "नरेन्द्र",
         "می‌خواهم",
         "孙中山",
@@ -31,10 +35,11 @@ def test_names_of_any_script_are_names(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "city", ["St. Gallen", "Frankfurt am Main", "Bielsko-Biała", "'s-Hertogenbosch", "Washington, D.C.", "Ob.de.Wald"]
+    "city",
+    ["St. Gallen", "Frankfurt am Main", "Bielsko-Biała", "'s-Hertogenbosch", "Washington, D.C.", "Visit zbor.org"],
 )
 def test_cities_are_not_taken_for_links(city: str) -> None:
-    expected = "link" if city == "Ob.de.Wald" else None
+    expected = "link" if city == "Visit zbor.org" else None
     assert problem_with(tidy(city), 80) == expected
 
 
@@ -56,7 +61,6 @@ def test_tidy_is_stable_and_what_passes_has_no_control_character(text: str) -> N
         ("olga@googlemail.com", "olga@gmail.com"),
         ("o.lga@example.org", "o.lga@example.org"),
         ("olga@pm.me", "olga@proton.me"),
-        ("olga@bücher.example", "olga@xn--bcher-kva.example"),
         ("+tag@example.org", "+tag@example.org"),
     ],
 )
@@ -71,7 +75,10 @@ def test_canonical_mailbox_is_stable(email: str) -> None:
 
 def test_addresses() -> None:
     assert normal_email("Olga@EXAMPLE.org") == "Olga@example.org"
-    assert normal_email("olga@bücher.example.org") == "olga@bücher.example.org"
+    assert normal_email("olga@bücher.example.org") == "olga@xn--bcher-kva.example.org"
+    assert normal_email("olga@faß.de") != normal_email("olga@fass.de")
+    assert normal_email("user@אב1.org") == "user@xn--1-zhcd.org"
+    assert normal_email("=?utf-8?q?=0a?=@example.org") is None
     assert normal_email("olga@example.org\r\nBcc: x@example.org") is None
     assert is_throwaway("a@sub.yopmail.com")
     assert not is_throwaway("a@example.org")

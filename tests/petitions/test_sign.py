@@ -31,7 +31,7 @@ def test_same_form_twice_adds_nothing_and_says_so(house: House, slug: str) -> No
     assert sign(client, slug, **same).location.endswith("/thanks")
     again = sign(client, slug, **same)
     assert again.location == f"/petitions/{slug}/already-sent"
-    assert "Sign for another person" in client.get(again.location).text
+    assert "To an empty form" in client.get(again.location).text
     assert house.value("SELECT count(*) FROM inbox") == 1
 
 

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from core.config import Role
+from core.errors import UnavailableError
 from core.inbox import MAX_ATTEMPTS
 from petitions import intake
 from tests.conftest import House
@@ -108,3 +109,81 @@ def test_batches_are_bounded(house: House, slug: str, monkeypatch: pytest.Monkey
         sign(house.client(), slug, email=f"n{number}@example.org")
     assert house.drain() == 3
     assert house.drain() == 1
+
+
+def test_a_payload_that_harms_its_reader_harms_itself_alone(house: House, make: Factory) -> None:
+    """Whoever speaks as zbor_web can seal anything: here a thousand lists inside each other."""
+    from core.inbox import recipients
+    from core.sealing import context, pad, seal_bytes
+
+    petition, event = make.petition(), uuid4()
+    with house.inside(Role.PUBLIC):
+        nested = b'{"a":' + b"[" * 7000
+        sealed = seal_bytes(pad(nested), recipients(), context("sign", petition, event))
+    house.sql(
+        "INSERT INTO inbox (id, kind, petition_id, key_id, sealed) VALUES (:id, 'sign', :p, :k, :s)",
+        id=event, p=petition, k=house.secrets.sealing_key["id"], s=sealed,
+    )  # fmt: skip
+    sign(house.client(), make.slug(petition))
+    assert house.drain() == 2
+    assert states(house) == ["done", "unreadable"]
+
+
+def test_forged_events_that_name_our_key_are_settled_at_once(house: House, slug: str) -> None:
+    for _ in range(3):
+        house.sql(
+            "INSERT INTO inbox (id, kind, key_id, sealed) VALUES (:id, 'sign', :k, :s)",
+            id=uuid4(),
+            k=house.secrets.sealing_key["id"],
+            s=b"\x01\x00",
+        )
+    sign(house.client(), slug)
+    assert house.drain() == 4
+    assert house.drain() == 0
+    assert states(house) == ["done", "unreadable", "unreadable", "unreadable"]
+
+
+def test_a_sealing_key_that_ran_out_is_not_held_against_the_events(house: House, slug: str) -> None:
+    sign(house.client(), slug)
+    house.sql("UPDATE sealing_keys SET not_after = now() - interval '1 second'")
+    with pytest.raises(UnavailableError), house.inside(Role.WORKER):
+        drain.drain_batch(house.keyring)
+    assert house.sql("SELECT state, attempts FROM inbox").one() == ("new", 0)
+    house.sql("UPDATE sealing_keys SET not_after = :then", then=house.secrets.sealing_key["not_after"])
+    assert house.drain() == 1
+
+
+def test_payloads_set_aside_are_erased_after_fourteen_days(house: House, slug: str) -> None:
+    sign(house.client(), slug)
+    house.sql("UPDATE inbox SET state = 'failed', received_at = now() - interval '13 days'")
+    with house.inside(Role.WORKER):
+        drain.forget_unreadable()
+    assert house.value("SELECT sealed IS NOT NULL FROM inbox")
+    house.sql("UPDATE inbox SET received_at = now() - interval '15 days'")
+    with house.inside(Role.WORKER):
+        drain.forget_unreadable()
+    assert house.value("SELECT sealed IS NULL FROM inbox")
+
+
+def test_a_half_copied_key_does_not_stop_the_others(house: House, slug: str, caplog: pytest.LogCaptureFixture) -> None:
+    stray = house.secrets.folder / "worker" / "sealing" / "half-copied.key"
+    stray.touch()
+    try:
+        sign(house.client(), slug)
+        assert house.drain() == 1
+    finally:
+        stray.unlink()
+    assert "is not a key" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "sealed"),
+    [("'x y'", "'a'"), ("repeat('x', 40)", "'a'"), ("'sign'", "NULL"), ("'sign'", "repeat('x', 20000)::bytea")],
+)
+def test_the_inbox_takes_no_oversized_kind_and_no_empty_event(house: House, kind: str, sealed: str) -> None:
+    from sqlalchemy.exc import IntegrityError
+
+    with pytest.raises(IntegrityError), house.bind.begin_nested():  # type: ignore[union-attr]  # A connection here.
+        house.sql(
+            f"INSERT INTO inbox (id, key_id, kind, sealed) VALUES (gen_random_uuid(), gen_random_uuid(), {kind}, {sealed})"
+        )

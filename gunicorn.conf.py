@@ -1,0 +1,10 @@
+"""Settings of both web processes; ZBOR_ROLE tells them apart. Read by gunicorn from the folder it is started in."""
+
+wsgi_app = "wsgi:create_app()"
+workers = 2
+threads = 4
+graceful_timeout = 5
+control_socket_disable = True
+accesslog = None
+# At `warning` gunicorn writes down the address of whoever sends a broken request.
+loglevel = "error"
