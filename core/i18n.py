@@ -45,6 +45,10 @@ def country_choices(language: str) -> list[tuple[str, str]]:
     return sorted(countries, key=lambda item: item[1].casefold())
 
 
+COUNTRY_CODES = frozenset(code for code, _name in country_choices("en"))
+"""ISO 3166-1 codes of every country one can choose."""
+
+
 def country_name(code: str, language: str | None = None) -> str:
     """Name of a country in a language, or the code itself when CLDR has none."""
     return str(Locale.parse(language or current_language()).territories.get(code, code))

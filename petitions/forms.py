@@ -16,7 +16,7 @@ from wtforms.validators import InputRequired, StopValidation, ValidationError
 from wtforms.widgets import html_params
 
 from core.config import LANGUAGES
-from core.i18n import country_choices, current_language
+from core.i18n import COUNTRY_CODES, country_choices, current_language
 from petitions.rules import MAX_CITY, MAX_EMAIL, MAX_NAME, is_throwaway, normal_email, problem_with, tidy
 
 
@@ -94,7 +94,7 @@ class CountrySelect:
     def __call__(self, field: Field, **attributes: Any) -> Markup:
         nothing_yet = escape(_("Choose a country"))
         options = f'<option value="">{nothing_yet}</option>{_country_options(current_language())}'
-        if field.data in field.codes:
+        if field.data in COUNTRY_CODES:
             options = options.replace(f'value="{field.data}"', f'value="{field.data}" selected', 1)
         params = html_params(id=field.id, name=field.name, **attributes)
         return Markup(f"<select {params}>{options}</select>")  # noqa: S704  # Each part is escaped above.
@@ -104,7 +104,6 @@ class CountryField(Field):
     """An ISO 3166-1 code."""
 
     widget = CountrySelect()
-    codes = frozenset(code for code, _name in country_choices("en"))
 
 
 class SignForm(PublicForm):
@@ -144,7 +143,7 @@ class SignForm(PublicForm):
         """A code of the list; an empty choice and an unknown code get different sentences."""
         if not field.data:
             raise ValidationError(_("Choose the country where you live."))
-        if field.data not in field.codes:
+        if field.data not in COUNTRY_CODES:
             raise ValidationError(_("We do not know this country. Choose one from the list."))
 
     def consent_hash(self) -> str:

@@ -19,7 +19,7 @@ from sqlalchemy.exc import IntegrityError
 
 from core.config import LANGUAGES, current_config
 from core.extensions import db
-from core.i18n import country_choices
+from core.i18n import COUNTRY_CODES
 from core.inbox import InboxEvent
 from core.keyring import Keyring
 from core.outbox import queue_mail
@@ -93,7 +93,7 @@ def _reason_to_reject(
         return "closed"
     if email is None or is_throwaway(email):
         return "address"
-    if payload.get("country") not in {code for code, _ in country_choices("en")}:
+    if payload.get("country") not in COUNTRY_CODES:
         return "country"
     name, city = str(payload.get("name", "")), str(payload.get("city", ""))
     if name != tidy(name) or problem_with(name, MAX_NAME) or city != tidy(city) or problem_with(city, MAX_CITY):
@@ -112,7 +112,8 @@ def _await_confirmation(signature: Signature, payload: Mapping[str, Any], email:
         Signature.mailbox_hmac == signature.mailbox_hmac,
         Signature.id != signature.id,
     )
-    mailed = Signature.reason.is_distinct_from("too_many"), Signature.received_at > event_day(signature.received_at)
+    a_day_before = signature.received_at - timedelta(days=1)
+    mailed = Signature.reason.is_distinct_from("too_many"), Signature.received_at > a_day_before
     with db.session.no_autoflush:
         counted_id = db.session.scalar(select(Signature.id).where(*same, Signature.state == SignatureState.COUNTED))
         mails_today = db.session.scalars(select(func.count()).select_from(Signature).where(*same, *mailed)).one()
@@ -131,11 +132,6 @@ def _await_confirmation(signature: Signature, payload: Mapping[str, Any], email:
     mail["withdraw_url"] = _link("withdraw", counted_id or signature.id, language, keyring)
     queue_mail("already_signed" if counted_id else "confirm", signature.row_key_id, row_key, mail)
     return 1
-
-
-def event_day(received_at: datetime) -> datetime:
-    """Start of the 24 hours in which mails to one mailbox are counted."""
-    return received_at - timedelta(days=1)
 
 
 def _link(purpose: str, signature_id: UUID, language: str, keyring: Keyring) -> str:

@@ -145,6 +145,8 @@ def _connection(config: Config) -> Iterator[smtplib.SMTP]:
 
 
 def _send_one(smtp: smtplib.SMTP, lease: Lease, keyring: Keyring, config: Config) -> None:
+    if not _write(lease, leased_until=func.now() + LEASE):
+        return  # The server was so slow that the lease ran out, and another mailer has it now.
     row = db.session.get(OutboxMail, lease.mail_id, populate_existing=True)
     if row is None or row.row_key_id is None or row.sealed is None:
         _finish(lease, "failed", None)  # The person was erased meanwhile: there is nobody left to write to.
@@ -191,15 +193,14 @@ def _finish(lease: Lease, state: str, code: int | None) -> None:
     _write(lease, state=state, sealed=None, leased_until=None, smtp_status=code, finished_at=func.now())
 
 
-def _write(lease: Lease, **values: object) -> None:
-    """Only while the fence stands. Commits."""
-    db.session.execute(
-        update(OutboxMail)
-        .where(OutboxMail.id == lease.mail_id, OutboxMail.fence == lease.fence, OutboxMail.state == "queued")
-        .values(**values)
-        .execution_options(synchronize_session=False)
+def _write(lease: Lease, **values: object) -> bool:
+    """Write while the fence stands; False when it does not. Commits."""
+    mine = OutboxMail.id == lease.mail_id, OutboxMail.fence == lease.fence, OutboxMail.state == "queued"
+    done = db.session.execute(
+        update(OutboxMail).where(*mine).values(**values).execution_options(synchronize_session=False)
     )
     db.session.commit()
+    return bool(done.rowcount)  # type: ignore[attr-defined]  # An UPDATE's result has a row count.
 
 
 def compose(template: str, mail: dict[str, str], config: Config, message_id: str) -> EmailMessage:

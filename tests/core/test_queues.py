@@ -12,7 +12,7 @@ from core.config import Role
 from core.demo.embedded import free_port
 from core.queues import TaskName, wake
 from tests.conftest import House
-from tests.factories import Factory, sign
+from tests.factories import Factory, hidden, sign
 
 
 def test_signing_works_and_stays_quick_without_redis(
@@ -53,3 +53,18 @@ def test_a_frozen_broker_slows_one_form_and_not_the_next(house: House, make: Fac
         assert sign(client, slug, email="b@example.org").status_code == 303
         assert time.monotonic() - started < 0.5
     assert house.value("SELECT count(*) FROM inbox") == 2
+
+
+def test_logging_in_works_while_the_limiters_store_is_frozen(house: House, make: Factory) -> None:
+    make.account(email="anna@example.org")
+    with socket.socket() as frozen:
+        frozen.bind(("127.0.0.1", 0))
+        frozen.listen()
+        client = house.client(Role.CONSOLE, redis_url=f"redis://127.0.0.1:{frozen.getsockname()[1]}/0")
+        csrf = hidden(client.get("/login").text, "csrf_token")
+        started = time.monotonic()
+        answer = client.post(
+            "/login", data={"email": "anna@example.org", "passphrase": "correct horse battery", "csrf_token": csrf}
+        )
+        assert answer.status_code == 303
+        assert time.monotonic() - started < 10
