@@ -17,7 +17,7 @@ from uuid import UUID
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from flask import Response, request
+from flask import Response, make_response, request
 from sqlalchemy import LargeBinary, Uuid, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
@@ -106,6 +106,13 @@ def read_answer(event_id: UUID, secret: str, wait: float = 2.0) -> bytes | None:
     finally:
         if may_wait:
             _waiting.release()
+
+
+def look_again(page: str, url: str, seconds: int) -> Response:
+    """A page that opens `url` by itself after some seconds, without JavaScript. It also has a link there for the impatient."""
+    response = make_response(page)
+    response.headers["Refresh"] = f"{seconds};url={url}"
+    return response
 
 
 # --- The worker's side -------------------------------------------------------------------------------------------------

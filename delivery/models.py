@@ -24,6 +24,9 @@ class BundleState(StrEnum):
     FAILED = "failed"
 
 
+UNDER_WAY = (BundleState.REQUESTED, BundleState.APPROVED, BundleState.BUILDING)
+"""States in which a bundle is still to come."""
+
 BUNDLE_STATE_LABELS = {
     BundleState.REQUESTED: _l("Asked for"),
     BundleState.APPROVED: _l("Waiting for a worker"),

@@ -9,12 +9,12 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from accounts.models import StaffRole
-from core.answers import browser_secret, keep_secret, new_secret
+from core.answers import browser_secret, keep_secret, look_again, new_secret
 from core.i18n import current_language
 from core.security import SIGNED_IN, open_to
 from delivery import services
 from delivery.forms import DownloadForm, RequestBundleForm
-from delivery.models import BUILD_STEP_LABELS, BUNDLE_STATE_LABELS
+from delivery.models import BUILD_STEP_LABELS, BUNDLE_STATE_LABELS, UNDER_WAY
 from petitions.models import PETITION_STATE_LABELS, SIGNATURE_STATE_LABELS
 
 bp = Blueprint("delivery", __name__)
@@ -62,14 +62,17 @@ def request_bundle(petition_id: int, addressee_id: int) -> ResponseReturnValue:
 def bundle(bundle_id: UUID) -> ResponseReturnValue:
     """How far the build is; when it is ready, the button to take it away, and who has."""
     row = services.find_bundle(current_user, bundle_id)
-    return render_template(
+    under_way = row.bundle.state in UNDER_WAY
+    page = render_template(
         "delivery/bundle.html",
         row=row,
+        under_way=under_way,
         form=DownloadForm(),
         downloads=services.downloads_of(row.bundle),
         bundle_states=BUNDLE_STATE_LABELS,
         build_steps=BUILD_STEP_LABELS,
     )
+    return look_again(page, url_for(".bundle", bundle_id=bundle_id), seconds=5) if under_way else page
 
 
 @bp.post("/bundles/<uuid:bundle_id>/downloads")
@@ -92,7 +95,8 @@ def download(download_id: UUID) -> ResponseReturnValue:
     pdf = services.downloaded_pdf(asked, secret) if secret else None
     if pdf is None:
         waiting = secret is not None and asked.answered_at is None
-        return render_template("delivery/download.html", download=asked, waiting=waiting)
+        page = render_template("delivery/download.html", download=asked, waiting=waiting)
+        return look_again(page, url_for(".download", download_id=download_id), seconds=3) if waiting else page
     response = make_response(pdf)
     response.headers["Content-Type"] = "application/pdf"
     response.headers["Content-Disposition"] = f'attachment; filename="zbor-{str(asked.bundle_id)[:8]}.pdf"'

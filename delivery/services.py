@@ -14,7 +14,7 @@ from core.answers import public_key, read_answer
 from core.errors import NotFoundError
 from core.extensions import db
 from core.queues import TaskName, wake
-from delivery.models import Bundle, BundleState, Download
+from delivery.models import UNDER_WAY, Bundle, BundleState, Download
 from petitions.models import Addressee, Petition, PetitionAddressee
 from petitions.services import AddresseeCount, counts_by_addressee, find_addressee, find_petition, list_petitions
 
@@ -84,7 +84,7 @@ def request_bundle(account: Account, petition_id: int, addressee_id: int) -> UUI
         select(Bundle.id).where(
             Bundle.petition_id == petition_id,
             Bundle.addressee_id == addressee_id,
-            Bundle.state.in_((BundleState.REQUESTED, BundleState.APPROVED, BundleState.BUILDING)),
+            Bundle.state.in_(UNDER_WAY),
         )
     )
     if on_its_way is not None:

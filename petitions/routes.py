@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from core.answers import browser_secret, keep_secret, new_secret
+from core.answers import browser_secret, keep_secret, look_again, new_secret
 from core.errors import NotFoundError, UnavailableError
 from core.i18n import current_language
 from core.security import EVERYBODY, open_to
@@ -132,7 +132,9 @@ def answer(kind: str, event_id: UUID) -> ResponseReturnValue:
     result = services.button_result(event_id, secret) if secret else None
     asks_again = secret and not result and looks < MAX_LOOKS
     again = url_for(".answer", kind=kind, event_id=event_id, look=looks + 1) if asks_again else None
-    page = render_template("petitions/answer.html", kind=kind, result=result, again=again, pause=min(2 * looks, 15))
+    page = render_template("petitions/answer.html", kind=kind, result=result, again=again)
+    if again:
+        return look_again(page, again, seconds=min(2 * looks, 15))
     return page, 400 if result == "invalid" else 200
 
 

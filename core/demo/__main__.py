@@ -172,7 +172,7 @@ class Demonstration:
         page = browser.get(link)
         answer = browser.submit(page, page.forms()[0])
         deadline = time.monotonic() + PATIENCE
-        while "http-equiv" in answer.text and time.monotonic() < deadline:
+        while "Refresh" in answer.headers and time.monotonic() < deadline:
             time.sleep(0.2)  # A browser would wait longer, and would give up looking after eight times.
             answer = browser.get(answer.url)
         browser.close()

@@ -90,8 +90,7 @@ def test_from_button_to_pdf(house: House, make_own: Factory, petition: int, tmp_
     client = log_in(house, make_own, petition)
     page = ask(house, client, petition)
     assert page.status_code == 303
-    waiting = client.get(page.location).text
-    assert 'http-equiv="refresh"' in waiting
+    assert client.get(page.location).headers["Refresh"] == f"5;url={page.location}"
     build(house)
     ready = client.get(page.location).text
     assert "Ready" in ready
