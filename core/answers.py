@@ -62,13 +62,15 @@ def new_secret() -> str:
 
 def keep_secret(response: Response, secret: str) -> None:
     """Have the browser keep its secret for an hour from now."""
+    # Lax, not Strict: whoever comes from a mail in the browser would otherwise arrive without it, be given another, and
+    # a first tab would no longer find its answer. GET changes nothing here, so Strict would guard nothing more.
     response.set_cookie(
         _cookie_name(),
         secret,
         max_age=COOKIE_SECONDS,
         secure=current_config().secure_cookies,
         httponly=True,
-        samesite="Strict",
+        samesite="Lax",
     )
 
 

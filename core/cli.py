@@ -8,7 +8,8 @@ import sys
 import click
 from flask import Flask
 from flask.cli import with_appcontext
-from sqlalchemy import insert, update
+from sqlalchemy import update
+from sqlalchemy.dialects.postgresql import insert
 
 from core.config import current_config
 from core.extensions import db
@@ -65,6 +66,8 @@ def list_sealing_key(line: str) -> None:
     statement = key_statement(row["id"], row["purpose"], row["public_key"], row["not_before"], row["not_after"])
     if not statement_is_signed(current_config().root_public_key, statement, signature):
         raise click.ClickException("The line is not signed by the root key of ZBOR_ROOT_PUBLIC_KEY.")
-    db.session.execute(insert(SealingKey).values(row))
+    done = db.session.execute(insert(SealingKey).values(row).on_conflict_do_nothing().returning(SealingKey.id)).first()
     db.session.commit()
+    if done is None:
+        raise click.ClickException("This key is listed already.")
     click.echo(f"{row['purpose']} key {row['id']}, sealed to until {row['not_after']:%Y-%m-%d}")

@@ -71,6 +71,8 @@ def _sentences(status: int) -> tuple[str, str]:
                 _("We cannot store or show anything at this moment"),
                 _("Nothing was saved. Please try again in a few minutes."),
             )
+        case _ if status < 500:
+            return _sentences(HTTPStatus.BAD_REQUEST)
         case _:
             return _("Something went wrong on our side"), _("It was noted. Please try again in a few minutes.")
 

@@ -63,7 +63,7 @@ def make_database_secrets(folder: Path) -> None:
     """Write a password for each database role, and the SQL that creates the roles. Keeps what is there."""
     if (folder / "initdb" / "roles.sql").exists():
         return
-    statements = []
+    statements = ["\\connect zbor"]
     write_secret(folder / "database" / "superuser", token_urlsafe(24).encode())
     for name, role in DATABASE_ROLES.items():
         password = token_urlsafe(24)

@@ -37,8 +37,16 @@ def make_celery(redis_url: str, socket_timeout: float) -> Celery:
         accept_content=["json"],
         task_ignore_result=True,
         task_default_queue="light",
-        # What takes long has workers of its own, so that a signature never waits behind a thousand mails or a PDF.
-        task_routes={TaskName.MAIL: {"queue": "heavy"}, TaskName.BUNDLES: {"queue": "heavy"}},
+        # What takes long has workers of its own, so that a signature never waits behind a thousand mails or a PDF; and
+        # what somebody is waiting for does not stand in line behind the wake-ups of a thousand signatures.
+        task_routes={
+            TaskName.DRAIN: {"queue": "light"},
+            TaskName.DOWNLOADS: {"queue": "quick"},
+            TaskName.SWEEP: {"queue": "quick"},
+            TaskName.MAIL: {"queue": "heavy"},
+            TaskName.BUNDLES: {"queue": "heavy"},
+            TaskName.PURGE: {"queue": "heavy"},
+        },
         broker_transport_options={
             "visibility_timeout": 600,
             "socket_timeout": socket_timeout,

@@ -84,7 +84,7 @@ def register_security(app: Flask) -> None:
         if not _from_this_site():
             abort(400)
         # Forms are all we take: no JSON in a form's stead, and no file where a name is asked for.
-        if request.content_length and request.mimetype != "application/x-www-form-urlencoded":
+        if request.mimetype not in ("", "application/x-www-form-urlencoded"):
             abort(415)
 
     @app.after_request

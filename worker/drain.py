@@ -101,4 +101,4 @@ def _deal_with(event: InboxEvent, keyring: Keyring) -> Outcome | None:
 def forget_unreadable() -> None:
     """Erase the payloads of events that were set aside, after as long as an unconfirmed signature. Does not commit."""
     old = InboxEvent.state.in_(("unreadable", "failed")), InboxEvent.received_at < func.now() - intake.CONFIRM_WITHIN
-    db.session.execute(update(InboxEvent).where(*old).values(sealed=None))
+    db.session.execute(update(InboxEvent).where(*old).values(sealed=None, state="unreadable"))

@@ -1,4 +1,4 @@
-"""Sending mail from the outbox: at least once, and at most one repeat after a crash.
+"""Sending mail from the outbox: at least once, and at most one repeat after each crash.
 
 A mail is leased, sent, then marked as sent. Leases are judged by the database's clock, and a fence keeps a mailer
 whose lease ran out from marking what another has taken over. The Message-ID is the same at every attempt.
@@ -33,12 +33,15 @@ from core.sealing import SealingError
 
 log = logging.getLogger(__name__)
 
-LEASE = timedelta(minutes=5)
+LEASE = timedelta(minutes=10)
 FIRST_PAUSE = timedelta(seconds=30)
-LONGEST_PAUSE = timedelta(hours=1)
+LONGEST_PAUSE = timedelta(hours=12)
 SERVER_PAUSE = timedelta(seconds=60)
 GIVE_UP_AFTER = timedelta(days=5)
-SMTP_SECONDS = 20
+MAX_ATTEMPTS = 16
+CONNECT_SECONDS = 20
+ANSWER_SECONDS = 300
+"""How long a server may think about a mail (RFC 5321, 4.5.3.2). Giving up earlier sends one twice; LEASE is longer."""
 RUN_SECONDS = 20.0
 KEPT = timedelta(days=14)
 
@@ -114,10 +117,20 @@ def _send_all(leases: list[Lease], keyring: Keyring, config: Config) -> bool:
     try:
         with _connection(config) as smtp:
             while waiting:
-                _send_one(smtp, waiting[0], keyring, config)
-                waiting.pop(0)
+                lease = waiting.pop(0)
+                try:
+                    _send_one(smtp, lease, keyring, config)
+                except smtplib.SMTPSenderRefused:
+                    waiting.insert(0, lease)  # It is we who are refused, not this mail.
+                    raise
+                except (OSError, smtplib.SMTPServerDisconnected):
+                    # Whether the server has it is not known. It may also be this mail that the server cannot bear, so
+                    # the next attempt is later than that of the others.
+                    db.session.rollback()
+                    _put_off(lease, None)
+                    raise
     except (OSError, smtplib.SMTPException) as error:
-        # What is wrong with the server, or with us as its sender, is not the fault of a mail and is not held against it.
+        # What is wrong with the server, or with us as its sender, is not held against the mails that wait.
         db.session.rollback()
         log.warning("mail server not available (%s); %d mails wait", type(error).__name__, len(waiting))
         for lease in waiting:
@@ -133,12 +146,14 @@ def _connection(config: Config) -> Iterator[smtplib.SMTP]:
     host, secure = url.hostname or "localhost", ssl.create_default_context()
     smtp: smtplib.SMTP
     if url.scheme == "smtps":
-        smtp = smtplib.SMTP_SSL(host, url.port or 465, timeout=SMTP_SECONDS, context=secure)
+        smtp = smtplib.SMTP_SSL(host, url.port or 465, timeout=CONNECT_SECONDS, context=secure)
     else:
-        smtp = smtplib.SMTP(host, url.port or 25, timeout=SMTP_SECONDS)
+        smtp = smtplib.SMTP(host, url.port or 25, timeout=CONNECT_SECONDS)
     with smtp:
         if parse_qs(url.query).get("starttls") == ["1"]:
             smtp.starttls(context=secure)
+        if smtp.sock is not None:
+            smtp.sock.settimeout(ANSWER_SECONDS)
         if url.username:
             smtp.login(unquote(url.username), unquote(url.password or ""))
         yield smtp
@@ -185,7 +200,10 @@ def _refused(lease: Lease, code: int) -> None:
 
 
 def _put_off(lease: Lease, code: int | None) -> None:
-    pause = min(FIRST_PAUSE * 2 ** min(lease.attempts - 1, 10), LONGEST_PAUSE)
+    if lease.attempts >= MAX_ATTEMPTS:
+        _finish(lease, "failed", code)
+        return
+    pause = min(FIRST_PAUSE * 2 ** (lease.attempts - 1), LONGEST_PAUSE)
     _write(lease, due_at=func.now() + pause, leased_until=None, smtp_status=code)
 
 

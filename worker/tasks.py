@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import time
 
 from celery import shared_task
-from psycopg.errors import DeadlockDetected
+from psycopg.errors import DeadlockDetected, LockNotAvailable
 from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 
@@ -23,15 +24,18 @@ from worker.pdf import draw_bundle
 
 log = logging.getLogger(__name__)
 
+DRAIN_SECONDS = 5.0
+
 
 @shared_task(name=TaskName.DRAIN)
 def drain() -> None:
-    """Take events out of the inbox until none is waiting."""
-    while True:
+    """Take events out of the inbox until none is waiting, or for DRAIN_SECONDS: then others get their turn."""
+    ends = time.monotonic() + DRAIN_SECONDS
+    while time.monotonic() < ends:
         try:
             batch = drain_batch(load_keyring(current_config()))
         except OperationalError as error:
-            if not isinstance(error.orig, DeadlockDetected):
+            if not isinstance(error.orig, (DeadlockDetected, LockNotAvailable)):
                 raise
             db.session.rollback()  # Two workers stood in each other's way; one of them, us, goes again.
             continue
@@ -39,6 +43,7 @@ def drain() -> None:
             wake(TaskName.MAIL)
         if batch.events < BATCH:
             return
+    wake(TaskName.DRAIN)
 
 
 @shared_task(name=TaskName.MAIL)

@@ -169,7 +169,7 @@ class Stand:
 
     def start_worker(self) -> None:
         """Two Celery workers: `worker` for what is quick, `heavy` for mail and PDFs."""
-        for name, queue in (("worker", "light"), ("heavy", "heavy")):
+        for name, queue in (("worker", "light,quick"), ("heavy", "heavy")):
             options = ["--concurrency", "2", "--queues", queue, "--hostname", f"{name}@zbor", "--loglevel", "INFO"]
             quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
             self.spawn(

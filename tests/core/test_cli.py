@@ -97,7 +97,7 @@ def test_database_roles_are_made_with_the_passwords_of_their_files(tmp_path: Pat
         assert f"CREATE ROLE {role} LOGIN" in script
         assert f"PASSWORD '{password}'" in script
     with postgres.connect("postgres", "postgres") as connection, connection.transaction(force_rollback=True):
-        for statement in script.splitlines():
+        for statement in script.splitlines()[1:]:
             connection.execute(
                 statement.replace("ROLE zbor_", "ROLE other_")
                 .replace("TO zbor_owner", "TO other_owner")

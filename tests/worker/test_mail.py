@@ -162,7 +162,7 @@ def test_5xx_ends_it(house: House, make: Factory, server: Server) -> None:
 
 def test_endless_4xx_ends_after_five_days(house: House, make: Factory, server: Server) -> None:
     signed(house, make.slug(make.petition()))
-    house.sql("UPDATE outbox SET attempts = 300, created_at = now() - interval '4 days 23 hours'")
+    house.sql("UPDATE outbox SET attempts = 9, created_at = now() - interval '4 days 23 hours'")
     server.answers = ["451 no"]
     send(house)
     assert outbox(house).state == "queued"
@@ -349,3 +349,40 @@ def test_a_domain_in_another_script_is_reached_under_its_ascii_name(
     signed(house, make.slug(make.petition()), email="user@пошта.бел")
     send(house)
     assert server.received[0].rcpt_tos == ["user@xn--80a1acn3a.xn--90ais"]
+
+
+def test_a_mail_the_server_cannot_bear_waits_longer_than_the_others(
+    house: House, make: Factory, server: Server
+) -> None:
+    """The connection breaks at one receiver; the next attempt must not break at the same place for the others, too."""
+
+    async def drop(_s: Any, session: Any, envelope: Any, address: str, _o: list[str]) -> str:
+        if address == "unbearable@example.org":
+            raise ConnectionResetError
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def on_exception(_error: Exception) -> str:
+        return "421 closing"
+
+    server.handle_RCPT = drop  # type: ignore[method-assign]  # Another behaviour of the same server.
+    server.handle_exception = on_exception  # type: ignore[attr-defined]  # aiosmtpd looks for it by name.
+    slug = make.slug(make.petition())
+    for email in ("unbearable@example.org", "a@example.org", "b@example.org"):
+        sign(house.client(), slug, email=email)
+    house.drain()
+    for _ in range(2):
+        send(house)
+        house.sql("UPDATE outbox SET due_at = now() WHERE attempts = 0")
+        house.sql("UPDATE mail_pace SET next_at = now() - interval '1 minute'")
+    assert sorted(one.rcpt_tos[0] for one in server.received) == ["a@example.org", "b@example.org"]
+    row = house.sql("SELECT * FROM outbox WHERE state = 'queued'").one()
+    assert row.attempts >= 1
+
+
+def test_a_mail_whose_fate_is_never_known_is_given_up(house: House, make: Factory, server: Server) -> None:
+    signed(house, make.slug(make.petition()))
+    house.sql("UPDATE outbox SET attempts = :n", n=mailer.MAX_ATTEMPTS - 1)
+    server.answers = ["451 no"]
+    send(house)
+    assert outbox(house).state == "failed"

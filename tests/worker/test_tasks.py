@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from psycopg.errors import DeadlockDetected, LockNotAvailable
+from sqlalchemy.exc import OperationalError
 
 from core.config import Role
 from core.queues import TaskName
@@ -121,3 +123,33 @@ def test_the_purge_erases_what_is_over(house: House, make_own: Factory) -> None:
     rows = house.sql("SELECT state, mailbox_hmac IS NULL AS erased FROM signatures ORDER BY state").all()
     assert [tuple(row) for row in rows] == [("counted", False), ("duplicate", True), ("expired", True)]
     assert house.value("SELECT count(*) FROM row_keys") == 1
+
+
+def test_a_drain_gives_others_their_turn(
+    house: House, make_own: Factory, woken: list[TaskName], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "DRAIN_SECONDS", 0.0)
+    tasks.drain.run()
+    assert woken == [TaskName.DRAIN]
+
+
+@pytest.mark.parametrize("cause", [DeadlockDetected, LockNotAvailable])
+def test_a_drain_that_stood_in_anothers_way_goes_again(
+    house: House, make_own: Factory, woken: list[TaskName], monkeypatch: pytest.MonkeyPatch, cause: type[Exception]
+) -> None:
+    sign(house.client(), make_own.slug(make_own.petition()))
+    real, failures = tasks.drain_batch, [cause(), cause()]
+
+    def in_the_way(keyring: object) -> object:
+        if failures:
+            raise OperationalError("x", {}, failures.pop())
+        return real(keyring)  # type: ignore[arg-type]  # The keyring, passed on.
+
+    monkeypatch.setattr(tasks, "drain_batch", in_the_way)
+    tasks.drain.run()
+    assert house.value("SELECT state FROM inbox") == "done"
+    monkeypatch.setattr(
+        tasks, "drain_batch", lambda _keyring: (_ for _ in ()).throw(OperationalError("x", {}, Exception("gone")))
+    )
+    with pytest.raises(OperationalError):
+        tasks.drain.run()
