@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import tomllib
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -97,8 +96,3 @@ def _signer(number: int, run: str, luck: random.Random) -> Signer:
         language=luck.choice(("en", "be", "pl")),
         in_public=luck.random() < 0.2,
     )
-
-
-def distinct(signers: list[Signer]) -> Iterator[Signer]:
-    """Those whose signature is counted once everybody who would confirm has confirmed."""
-    return (signer for signer in signers if signer.kind == "honest")

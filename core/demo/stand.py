@@ -18,7 +18,6 @@ from core.demo.embedded import EmbeddedPostgres, EmbeddedValkey, StandError, die
 from core.keys import make_sealing_key, make_secrets, root_public_key
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-BIN = Path(sys.executable).parent
 STARTS_WITHIN = 60.0
 
 
