@@ -33,7 +33,7 @@ from core.sealing import SealingError
 
 log = logging.getLogger(__name__)
 
-LEASE = timedelta(minutes=10)
+LOT_LEASE = timedelta(minutes=1)
 FIRST_PAUSE = timedelta(seconds=30)
 LONGEST_PAUSE = timedelta(hours=12)
 SERVER_PAUSE = timedelta(seconds=60)
@@ -41,7 +41,10 @@ GIVE_UP_AFTER = timedelta(days=5)
 MAX_ATTEMPTS = 16
 CONNECT_SECONDS = 20
 ANSWER_SECONDS = 300
-"""How long a server may think about a mail (RFC 5321, 4.5.3.2). Giving up earlier sends one twice; LEASE is longer."""
+"""How long a server may think about a mail (RFC 5321, 4.5.3.2): giving up earlier would send one twice."""
+MAIL_LEASE = timedelta(seconds=ANSWER_SECONDS + 60)
+"""A lot is leased briefly, and each mail for long just before it is sent. So what a killed mailer held is free again
+after a minute, but for the one mail it was sending."""
 RUN_SECONDS = 20.0
 KEPT = timedelta(days=14)
 
@@ -102,7 +105,7 @@ def lease_due(rate: float) -> tuple[list[Lease], float]:
     ).all()
     leases = []
     for mail in mails:
-        mail.leased_until = func.now() + LEASE
+        mail.leased_until = func.now() + LOT_LEASE
         mail.fence += 1
         mail.attempts += 1
         leases.append(Lease(mail.id, mail.fence, mail.attempts))
@@ -160,7 +163,7 @@ def _connection(config: Config) -> Iterator[smtplib.SMTP]:
 
 
 def _send_one(smtp: smtplib.SMTP, lease: Lease, keyring: Keyring, config: Config) -> None:
-    if not _write(lease, leased_until=func.now() + LEASE):
+    if not _write(lease, leased_until=func.now() + MAIL_LEASE):
         return  # The server was so slow that the lease ran out, and another mailer has it now.
     row = db.session.get(OutboxMail, lease.mail_id, populate_existing=True)
     if row is None or row.row_key_id is None or row.sealed is None:
