@@ -27,13 +27,14 @@ from delivery.document import (
     BundleDocument,
     BundleEngine,
     RegisterRow,
+    archive,
     fill,
     letter_language,
     letter_texts,
     register_hash,
     signed_on,
 )
-from delivery.models import Bundle, BundleState, Download
+from delivery.models import Bundle, BundleState, Download, bundle_code
 from petitions.intake import count_by_state, read_counted
 from petitions.models import Addressee
 from petitions.services import newest_text
@@ -85,10 +86,10 @@ def build(claim: Claim, keyring: Keyring, draw: BundleEngine, config: Config) ->
     """Collect, draw, encrypt, store. Raises LeaseLostError when somebody else has taken over; then nothing is changed."""
     document = _collect(claim, keyring, config)
     _step(claim, "drawing")
-    pdf = draw(document)
+    volumes = draw(document)
     _step(claim, "sealing")
     row_key_id, row_key = new_row_key()
-    ciphertext = encrypt(row_key, pdf.content, context("bundles", claim.bundle_id))
+    ciphertext = encrypt(row_key, archive(document.bundle_code, volumes), context("bundles", claim.bundle_id))
     path = bundle_path(config, claim.bundle_id, claim.fence)
     _write_whole(path, ciphertext)
     _update(
@@ -97,7 +98,7 @@ def build(claim: Claim, keyring: Keyring, draw: BundleEngine, config: Config) ->
         step=None,
         leased_until=None,
         signatures=len(document.rows),
-        pages=pdf.pages,
+        pages=sum(volume.pages for volume in volumes),
         register_hash=document.register_hash,
         row_key_id=row_key_id,
         file_hash=hashlib.sha256(ciphertext).hexdigest(),
@@ -203,11 +204,6 @@ def _address(addressee: Addressee, language: str) -> list[str]:
 
 def _moment(moment: datetime, language: str) -> str:
     return f"{format_date(moment, 'long', locale=language)}, {moment:%H:%M} UTC"
-
-
-def bundle_code(bundle_id: UUID) -> str:
-    """The short name of a bundle as it stands on its pages."""
-    return f"ZB-{bundle_id.hex[:4].upper()}-{bundle_id.hex[4:8].upper()}"
 
 
 def bundle_path(config: Config, bundle_id: UUID, fence: int) -> Path:

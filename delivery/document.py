@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Protocol
+from zipfile import ZIP_DEFLATED, ZipFile
 
 LETTERS = Path(__file__).parent / "data" / "letters"
 
@@ -56,19 +58,29 @@ class BundleDocument:
 
 
 @dataclass(frozen=True, slots=True)
-class DrawnPdf:
-    """A finished PDF."""
+class Volume:
+    """One finished PDF of a bundle."""
 
+    name: str
     content: bytes
     pages: int
 
 
 class BundleEngine(Protocol):
-    """Whatever draws a bundle. One engine draws the whole file, because joining tagged PDFs loses their structure."""
+    """Whatever draws a bundle. Volumes are never joined: joining tagged PDFs loses their structure."""
 
-    def __call__(self, document: BundleDocument) -> DrawnPdf:
-        """Draw the document: tagged, with its language set and its text selectable."""
+    def __call__(self, document: BundleDocument) -> Sequence[Volume]:
+        """Draw the volumes in their order: each tagged, with its language set and its text selectable."""
         ...
+
+
+def archive(bundle_code: str, volumes: Sequence[Volume]) -> bytes:
+    """A ZIP file with the volumes, numbered, in a folder with the bundle's name."""
+    packed = BytesIO()
+    with ZipFile(packed, "w", ZIP_DEFLATED) as file:
+        for number, volume in enumerate(volumes, start=1):
+            file.writestr(f"{bundle_code}/{bundle_code}-{number}-{volume.name}.pdf", volume.content)
+    return packed.getvalue()
 
 
 @cache

@@ -85,3 +85,8 @@ class Download(Model):
     answer_key: Mapped[str]
     requested_at: Mapped[CreatedAt]
     answered_at: Mapped[Moment | None]
+
+
+def bundle_code(bundle_id: UUID) -> str:
+    """The short name of a bundle as it stands on its pages."""
+    return f"ZB-{bundle_id.hex[:4].upper()}-{bundle_id.hex[4:8].upper()}"

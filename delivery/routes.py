@@ -14,7 +14,7 @@ from core.i18n import current_language
 from core.security import SIGNED_IN, open_to
 from delivery import services
 from delivery.forms import DownloadForm, RequestBundleForm
-from delivery.models import BUILD_STEP_LABELS, BUNDLE_STATE_LABELS, UNDER_WAY
+from delivery.models import BUILD_STEP_LABELS, BUNDLE_STATE_LABELS, UNDER_WAY, bundle_code
 from petitions.models import PETITION_STATE_LABELS, SIGNATURE_STATE_LABELS
 
 bp = Blueprint("delivery", __name__)
@@ -78,7 +78,7 @@ def bundle(bundle_id: UUID) -> ResponseReturnValue:
 @bp.post("/bundles/<uuid:bundle_id>/downloads")
 @open_to(StaffRole.COORDINATOR)
 def ask_for_download(bundle_id: UUID) -> ResponseReturnValue:
-    """Log the download and have the PDF sealed to a key that only this browser can derive."""
+    """Log the download and have the archive sealed to a key that only this browser can derive."""
     secret = browser_secret() or new_secret()
     download_id = services.ask_for_download(current_user, bundle_id, secret)
     response = make_response(redirect(url_for(".download", download_id=download_id), 303))
@@ -89,15 +89,15 @@ def ask_for_download(bundle_id: UUID) -> ResponseReturnValue:
 @bp.get("/downloads/<uuid:download_id>")
 @open_to(StaffRole.COORDINATOR)
 def download(download_id: UUID) -> ResponseReturnValue:
-    """The PDF as an attachment; until the worker has sealed it, a page that asks again by itself."""
+    """The archive as an attachment; until the worker has sealed it, a page that asks again by itself."""
     asked = services.find_download(current_user, download_id)
     secret = browser_secret()
-    pdf = services.downloaded_pdf(asked, secret) if secret else None
-    if pdf is None:
+    archive = services.downloaded_archive(asked, secret) if secret else None
+    if archive is None:
         waiting = secret is not None and asked.answered_at is None
         page = render_template("delivery/download.html", download=asked, waiting=waiting)
         return look_again(page, url_for(".download", download_id=download_id), seconds=3) if waiting else page
-    response = make_response(pdf)
-    response.headers["Content-Type"] = "application/pdf"
-    response.headers["Content-Disposition"] = f'attachment; filename="zbor-{str(asked.bundle_id)[:8]}.pdf"'
+    response = make_response(archive)
+    response.headers["Content-Type"] = "application/zip"
+    response.headers["Content-Disposition"] = f'attachment; filename="{bundle_code(asked.bundle_id)}.zip"'
     return response

@@ -137,8 +137,8 @@ def find_download(account: Account, download_id: UUID) -> Download:
     return download
 
 
-def downloaded_pdf(download: Download, secret: str) -> bytes | None:
-    """The PDF, once the worker has sealed it to this browser; None before, or in another browser."""
+def downloaded_archive(download: Download, secret: str) -> bytes | None:
+    """The ZIP file with the volumes, once the worker has sealed it to this browser; None before, or in another browser."""
     return read_answer(download.id, secret)
 
 

@@ -57,6 +57,12 @@ class PlainText:
                 )
             case "control":
                 raise StopValidation(_("There is an invisible or control character in it. Please type it anew."))
+            case "unprintable":
+                raise StopValidation(
+                    _(
+                        "The register can be printed in Latin, Cyrillic, Greek, Georgian, Armenian, Hebrew, Arabic and Devanagari letters. Please write it in one of these."
+                    )
+                )
             case "link":
                 raise StopValidation(_("This looks like a web address. Please write only the name."))
             case "formula":

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
+from pathlib import Path
 
 from disposable_email_domains import blocklist
 from email_validator import EmailNotValidError, validate_email
@@ -25,6 +27,14 @@ _FORMULA = tuple("=+-@\t\r＝＋－＠")
 _JOINERS = "\u200c\u200d"  # Needed inside words of some scripts.
 
 
+@lru_cache(maxsize=1)
+def _printable() -> frozenset[str]:
+    """What the register can print: Latin, Greek, Cyrillic, Georgian, Armenian, Hebrew, Arabic, Devanagari and signs."""
+    lines = (Path(__file__).parent / "data" / "printable.txt").read_text(encoding="ascii").splitlines()
+    ranges = [line.split("-") for line in lines if not line.startswith("#")]
+    return frozenset(chr(point) for first, last in ranges for point in range(int(first, 16), int(last, 16) + 1))
+
+
 def tidy(text: str | None) -> str:
     """Unicode NFC, with every run of ordinary white space as one space and none at the ends.
 
@@ -36,7 +46,7 @@ def tidy(text: str | None) -> str:
 
 
 def problem_with(text: str, longest: int) -> str | None:
-    """Why this cannot be a name or a city: `empty`, `long`, `control`, `link`, `formula`, `letterless`, or None when it can."""
+    """Why this cannot be a name or a city: `empty`, `long`, `control`, `unprintable`, `link`, `formula`, `letterless`, or None when it can."""
     if not text:
         return "empty"
     if len(text) > longest:
@@ -46,6 +56,8 @@ def problem_with(text: str, longest: int) -> str | None:
         for char in text
     ):
         return "control"
+    if not _printable().issuperset(text):
+        return "unprintable"
     if _LINK.search(text):
         return "link"
     if text.startswith(_FORMULA):

@@ -24,7 +24,7 @@ from rich.table import Table
 
 from core.demo.browser import Browser
 from core.demo.embedded import StandError
-from core.demo.register import read_register, register_hash
+from core.demo.register import read_bundle, register_hash
 from core.demo.signers import Signer, make_signers
 from core.demo.stand import Ports, Stand
 
@@ -103,9 +103,9 @@ class Demonstration:
             mails = self._wait_for_mails()
             self._confirm(mails)
             counted_before_bundle = self._poland_counted()
-            pdf_path = self._bundle()
-        self._compare(pdf_path, counted_before_bundle)
-        self._report(pdf_path)
+            bundle_path = self._bundle()
+        self._compare(bundle_path, counted_before_bundle)
+        self._report(bundle_path)
 
     def _together(self, label: str, work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
         """Do something for many, several at once, with a bar."""
@@ -212,14 +212,14 @@ class Demonstration:
             page = browser.get(page.url)
         self.progress.advance(steps)
         page = browser.submit(page, page.forms("/downloads")[0])
-        while page.headers.get("Content-Type") != "application/pdf":
+        while page.headers.get("Content-Type") != "application/zip":
             if time.monotonic() > deadline:
-                raise StandError("The PDF was not handed out; see var/logs/worker.log.")
+                raise StandError("The bundle was not handed out; see var/logs/worker.log.")
             time.sleep(0.5)
             page = browser.get(page.url)
         self.progress.advance(steps)
         name = re.search(r'filename="([^"]+)"', page.headers["Content-Disposition"])
-        path = self.stand.folder / "demo" / (name[1] if name else "bundle.pdf")
+        path = self.stand.folder / "demo" / (name[1] if name else "bundle.zip")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(page.body)
         browser.close()
@@ -227,7 +227,7 @@ class Demonstration:
 
     def _compare(self, path: Path, counted: int) -> None:
         """The register against the count of the database, its own printed hash, and the people of this run."""
-        rows, printed_hash = read_register(path)
+        rows, printed_hash = read_bundle(path)
         if len(rows) != counted:
             raise StandError(f"The register has {len(rows)} lines where {counted} signatures of Poland are counted.")
         if register_hash(rows) != printed_hash:
@@ -243,7 +243,7 @@ class Demonstration:
         if first_run and in_register != of_this_run:
             raise StandError("The register holds people who did not sign in this run.")
 
-    def _report(self, pdf_path: Path) -> None:
+    def _report(self, bundle_path: Path) -> None:
         with self.stand.postgres.connect("worker") as connection:
             states = connection.execute(
                 "SELECT state, sum(total) FROM tallies GROUP BY state ORDER BY 2 DESC"
@@ -259,7 +259,7 @@ class Demonstration:
         out.print(
             f"The register holds exactly the counted signatures of Poland: {self._poland_counted()}", highlight=False
         )
-        out.print(f"PDF        {pdf_path}", highlight=False, soft_wrap=True)
+        out.print(f"Bundle     {bundle_path}", highlight=False, soft_wrap=True)
         out.print(f"Log-in     {self.login['coordinator']}  {self.login['passphrase']}", highlight=False)
 
 

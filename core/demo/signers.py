@@ -1,4 +1,4 @@
-"""Fictional signers: names in seven languages and their scripts, homes in twenty countries, and the usual trouble."""
+"""Fictional signers: names in nine languages and seven scripts, homes in twenty countries, and the usual trouble."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ COUNTRY_WEIGHTS = {
     "PL": 30, "LT": 12, "DE": 12, "GE": 6, "CZ": 5, "SE": 4, "US": 4, "CA": 3, "GB": 3, "UA": 4, "LV": 3, "EE": 2,
     "IL": 3, "GR": 2, "FR": 2, "NL": 1, "BE": 1, "AT": 1, "NO": 1, "MA": 1, "SG": 1,
 }  # fmt: skip
-LANGUAGE_WEIGHTS = {"be": 45, "pl": 15, "lt": 10, "de": 8, "ka": 8, "el": 7, "he": 7}
+LANGUAGE_WEIGHTS = {"be": 45, "pl": 14, "lt": 9, "de": 7, "ka": 6, "el": 5, "he": 5, "hy": 5, "ar": 4}
 THROWAWAY = ("mailinator.com", "guerrillamail.com", "yopmail.com")
 MALFORMED = ("olga at example.org", "no-domain@", "@example.org", "two@@example.org", "with space@example.org")
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 from flask.testing import FlaskClient
@@ -12,7 +14,8 @@ from core.config import Role
 from core.demo.register import read_register
 from core.extensions import db
 from delivery import building
-from delivery.document import BundleDocument, DrawnPdf
+from delivery.document import BundleDocument, Volume
+from delivery.models import bundle_code
 from tests.conftest import House
 from tests.factories import Factory, counted, hidden, press, signed, token
 from worker.pdf import draw_bundle
@@ -65,6 +68,15 @@ def build(house: House, draw: Any = draw_bundle) -> None:
         building.build(claim, house.keyring, draw, app.extensions["zbor"])
 
 
+def volumes(content: bytes = b"%PDF") -> list[Volume]:
+    return [Volume("letter", content, 1)]
+
+
+def unpacked(archive: bytes) -> dict[str, bytes]:
+    with ZipFile(BytesIO(archive)) as file:
+        return {name.rpartition("/")[2].split("-", 3)[3]: file.read(name) for name in file.namelist()}
+
+
 def answer_downloads(house: House) -> int:
     with house.inside(Role.WORKER) as app:
         return building.answer_downloads(house.keyring, app.extensions["zbor"])
@@ -98,16 +110,17 @@ def test_from_button_to_pdf(house: House, make_own: Factory, petition: int, tmp_
     asked = client.post(f"{page.location}/downloads", data={"csrf_token": hidden(ready, "csrf_token")})
     assert "Preparing the PDF" in client.get(asked.location).text
     assert answer_downloads(house) == 1
-    pdf = client.get(asked.location)
-    assert pdf.headers["Content-Type"] == "application/pdf"
-    assert pdf.headers["Content-Disposition"].startswith("attachment")
-    (tmp_path / "b.pdf").write_bytes(pdf.data)
-    rows, printed = read_register(tmp_path / "b.pdf")
+    answer = client.get(asked.location)
+    assert answer.headers["Content-Type"] == "application/zip"
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="{bundle_code(the_bundle(house).id)}.zip"'
+    files = unpacked(answer.data)
+    assert set(files) == {"1-letter.pdf", "2-register.pdf"}
+    rows, printed = read_register(files["2-register.pdf"])
     assert [row.name for row in rows] == ["Вольга Вераб’ёва", "Ελένη Παππά", "נועה כהן"]
     assert printed == the_bundle(house).register_hash
     from pypdf import PdfReader
 
-    text = "".join(one.extract_text() for one in PdfReader(tmp_path / "b.pdf").pages)
+    text = "".join(one.extract_text() for name in files for one in PdfReader(BytesIO(files[name])).pages)
     assert "Szanowna Pani Minister" in text
     assert "Never Confirmed" not in text
     assert "Staff" in client.get(page.location).text
@@ -145,9 +158,9 @@ def test_what_is_confirmed_after_the_cutoff_is_not_in_the_register(
     counted(house, slug, email="after@example.org", name="After Cutoff")
     seen: list[BundleDocument] = []
 
-    def draw(document: BundleDocument) -> DrawnPdf:
+    def draw(document: BundleDocument) -> list[Volume]:
         seen.append(document)
-        return DrawnPdf(b"%PDF", 1)
+        return volumes(b"%PDF")
 
     build(house, draw)
     assert [row.name for row in seen[0].rows] == ["Before Cutoff"]
@@ -162,7 +175,7 @@ def test_withdrawn_before_the_build_is_not_in_it(house: House, make_own: Factory
     press(house.client(), f"/withdraw/{token(house, 'withdraw', gone.id)}")
     house.drain()
     seen: list[BundleDocument] = []
-    build(house, lambda document: seen.append(document) or DrawnPdf(b"%PDF", 1))
+    build(house, lambda document: seen.append(document) or volumes(b"%PDF"))
     assert [row.name for row in seen[0].rows] == ["Stays Here"]
 
 
@@ -173,12 +186,12 @@ def test_ministry_without_a_letter_in_its_language_gets_english_and_says_so(hous
     counted(house, make_own.slug(petition), country="GE")
     ask(house, log_in(house, make_own, petition), petition, "GE")
     seen: list[BundleDocument] = []
-    build(house, lambda document: seen.append(document) or DrawnPdf(b"%PDF", 1))
+    build(house, lambda document: seen.append(document) or volumes(b"%PDF"))
     assert (seen[0].language, seen[0].appeal_language) == ("en", "be")
     assert seen[0].salutation == "პატივცემულო მინისტრო,"
     assert seen[0].address[0] == "საგარეო"
     with house.inside(Role.WORKER):
-        assert draw_bundle(seen[0]).pages >= 4
+        assert sum(volume.pages for volume in draw_bundle(seen[0])) >= 4
 
 
 def test_a_builder_that_went_silent_is_taken_over_and_fenced_off(
@@ -191,10 +204,10 @@ def test_a_builder_that_went_silent_is_taken_over_and_fenced_off(
         assert silent is not None
         assert building.claim_bundle() is None
         house.sql("UPDATE bundles SET leased_until = now() - interval '1 second'")
-        build(house, lambda _document: DrawnPdf(b"%PDF second", 1))
+        build(house, lambda _document: volumes(b"%PDF second"))
         ready = the_bundle(house)
         with pytest.raises(building.LeaseLostError):
-            building.build(silent, house.keyring, lambda _document: DrawnPdf(b"%PDF first", 1), app.extensions["zbor"])
+            building.build(silent, house.keyring, lambda _document: volumes(b"%PDF first"), app.extensions["zbor"])
         db.session.rollback()
     assert the_bundle(house) == ready
     assert broken(house) == set()
@@ -235,12 +248,12 @@ def test_download_opens_in_the_asking_browser_only_and_is_logged(
     counted(house, make_own.slug(petition))
     client, other = log_in(house, make_own, petition), log_in(house, make_own, petition)
     page = ask(house, client, petition)
-    build(house, lambda _document: DrawnPdf(b"%PDF-test", 1))
+    build(house, lambda _document: volumes(b"%PDF-test"))
     asked = client.post(
         f"{page.location}/downloads", data={"csrf_token": hidden(client.get(page.location).text, "csrf_token")}
     )
     answer_downloads(house)
-    assert client.get(asked.location).data == b"%PDF-test"
+    assert unpacked(client.get(asked.location).data) == {"1-letter.pdf": b"%PDF-test"}
     assert other.get(asked.location).status_code == 404
     client.delete_cookie("answers")
     assert "This download is over" in client.get(asked.location).text
@@ -313,7 +326,7 @@ def test_fsck_finds_a_missing_and_a_damaged_file(
 ) -> None:
     counted(house, make_own.slug(petition))
     ask(house, log_in(house, make_own, petition), petition)
-    build(house, lambda _document: DrawnPdf(b"%PDF", 1))
+    build(house, lambda _document: volumes(b"%PDF"))
     [file] = (tmp_path / "bundles").iterdir()
     content = file.read_bytes()
     file.write_bytes(content[:-1])
@@ -330,7 +343,7 @@ def test_a_bundle_that_does_not_open_ends_its_download_and_lets_others_through(
     counted(house, make_own.slug(petition))
     client = log_in(house, make_own, petition)
     page = ask(house, client, petition)
-    build(house, lambda _document: DrawnPdf(b"%PDF", 1))
+    build(house, lambda _document: volumes(b"%PDF"))
     [file] = (tmp_path / "bundles").iterdir()
     content = file.read_bytes()
     csrf = {"csrf_token": hidden(client.get(page.location).text, "csrf_token")}
@@ -341,4 +354,4 @@ def test_a_bundle_that_does_not_open_ends_its_download_and_lets_others_through(
     file.write_bytes(content)
     found = client.post(f"{page.location}/downloads", data=csrf)
     assert answer_downloads(house) == 1
-    assert client.get(found.location).data == b"%PDF"
+    assert unpacked(client.get(found.location).data) == {"1-letter.pdf": b"%PDF"}

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import csv
 import random
+import re
+import unicodedata
 from datetime import date
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from fontTools.ttLib import TTFont
 from pypdf import PdfReader
 from weasyprint import HTML
 
 from core.config import Role
 from core.demo.register import read_register
 from core.demo.signers import make_signers
+from core.factory import ROOT
 from delivery.document import LETTERS, BundleDocument, RegisterRow, fill, letter_language, letter_texts, register_hash
+from petitions import rules
 from tests.conftest import House
-from worker.pdf import OwnFontsOnly, draw_bundle
+from worker.pdf import FONTS, OwnFontsOnly, draw_bundle, draw_register, printable_characters
+from worker.typeset import typeset
 
 LANGUAGES = sorted(path.stem for path in LETTERS.glob("*.toml"))
 
@@ -44,13 +52,25 @@ def rows_of(total: int) -> list[RegisterRow]:
     return [RegisterRow(number, one.name, one.city, date(2026, 11, 22)) for number, one in enumerate(signers, 1)]
 
 
-def test_register_reads_back_as_it_was_typed_in_seven_scripts(house: House, tmp_path: Path) -> None:
+def scripts_of(text: str) -> set[str]:
+    return {unicodedata.name(char).split()[0] for char in text if char.isalpha()}
+
+
+def test_register_reads_back_as_it_was_typed_in_seven_scripts() -> None:
+    mixed = [
+        "Anna בן דוד Cohen",
+        "Uri Cohen (אורי כהן)",
+        "علاء الدين إسلام",
+        "Գևորգ Smith",
+        "प्रिया शर्मा",
+        "שרה-לי O’Neill",
+        "J. R. ღვინიაშვილი",
+    ]
     rows = rows_of(300)
-    with house.inside(Role.WORKER):
-        pdf = draw_bundle(document(rows))
-    path = tmp_path / "bundle.pdf"
-    path.write_bytes(pdf.content)
-    printed, printed_hash = read_register(path)
+    rows += [RegisterRow(number, name, "Łódź", date(2026, 1, 1)) for number, name in enumerate(mixed, len(rows) + 1)]
+    used = set().union(*(scripts_of(row.name) for row in rows))
+    assert used >= {"LATIN", "CYRILLIC", "GREEK", "GEORGIAN", "ARMENIAN", "HEBREW", "ARABIC"}
+    printed, printed_hash = read_register(draw_register(document(rows)).content)
     assert [(row.number, row.name, row.city, row.date) for row in printed] == [
         (r.number, r.name, r.city, r.signed_on.isoformat()) for r in rows
     ]
@@ -58,35 +78,93 @@ def test_register_reads_back_as_it_was_typed_in_seven_scripts(house: House, tmp_
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_page_names_bundle_and_its_number_and_the_file_its_language(
-    house: House, tmp_path: Path, language: str
-) -> None:
+def test_every_page_names_bundle_and_its_number_and_the_file_its_language(house: House, language: str) -> None:
     with house.inside(Role.WORKER):
-        pdf = draw_bundle(document(rows_of(120), language))
-    path = tmp_path / "bundle.pdf"
-    path.write_bytes(pdf.content)
-    reader = PdfReader(path)
-    assert len(reader.pages) == pdf.pages
+        volumes = draw_bundle(document(rows_of(120), language))
+    assert [volume.name for volume in volumes] == ["letter", "register"]
     wording = (letter_texts(language) or {})["page_of"]
-    for number, page in enumerate(reader.pages, 1):
-        text = page.extract_text()
-        assert wording.format(page=number, pages=pdf.pages) in text
-        assert "ZB-1" in text
-    catalog = reader.trailer["/Root"]
-    assert catalog["/Lang"] == language
-    assert catalog["/MarkInfo"]["/Marked"]
-    assert "/StructTreeRoot" in catalog
-    assert reader.metadata
-    assert "T" in (reader.metadata.title or "")
+    for volume in volumes:
+        reader = PdfReader(BytesIO(volume.content))
+        assert len(reader.pages) == volume.pages > 1
+        for number, page in enumerate(reader.pages, 1):
+            text = page.extract_text()
+            assert wording.format(page=number, pages=volume.pages) in text
+            assert "ZB-1" in text
+        catalog = reader.trailer["/Root"]
+        assert catalog["/Lang"] == language
+        assert catalog["/MarkInfo"]["/Marked"]
+        assert "/StructTreeRoot" in catalog
+        assert reader.metadata
+        assert reader.metadata.title
 
 
-def test_markup_in_a_name_is_printed_as_text(house: House, tmp_path: Path) -> None:
-    rows = [RegisterRow(1, '<img src="file:///etc/passwd">', "</td><b>x", date(2026, 1, 1))]
+def test_register_says_that_it_is_pdf_a_3a_and_pdf_ua_1_and_the_letter_pdf_ua_1(house: House) -> None:
     with house.inside(Role.WORKER):
-        pdf = draw_bundle(document(rows))
-    (tmp_path / "x.pdf").write_bytes(pdf.content)
-    printed, _ = read_register(tmp_path / "x.pdf")
-    assert printed[0].name.replace(" ", "") == rows[0].name.replace(" ", "")
+        letter, register = draw_bundle(document(rows_of(60)))
+
+    def claims(content: bytes) -> str:
+        return PdfReader(BytesIO(content)).trailer["/Root"]["/Metadata"].get_data().decode()
+
+    assert re.search(r"pdfuaid:part[^0-9]+1", claims(letter.content))
+    for claim in (r"pdfuaid:part[^0-9]+1", r"pdfaid:part[^0-9]+3", r"pdfaid:conformance[^A-Z]+A"):
+        assert re.search(claim, claims(register.content)), claim
+
+
+def test_both_volumes_carry_the_hash_of_the_register(house: House) -> None:
+    rows = rows_of(60)
+    with house.inside(Role.WORKER):
+        volumes = draw_bundle(document(rows))
+    for volume in volumes:
+        assert register_hash(rows) in PdfReader(BytesIO(volume.content)).pages[-1].extract_text()
+
+
+def test_markup_in_a_name_is_printed_as_text() -> None:
+    names = ['<img src="file:///etc/passwd">', '#read("/etc/passwd")', "*a* _b_ $c$ @d \\ `e`", "// = x"]
+    rows = [RegisterRow(number, name, "</td><b>x", date(2026, 1, 1)) for number, name in enumerate(names, 1)]
+    printed, _ = read_register(draw_register(document(rows)).content)
+    assert [(row.name, row.city) for row in printed] == [(row.name, row.city) for row in rows]
+
+
+def test_letters_that_no_font_has_and_words_longer_than_the_column_do_not_stop_the_register() -> None:
+    rows = [RegisterRow(1, "中文 Anna", "W" * 80, date(2026, 1, 1))]
+    printed, _ = read_register(draw_register(document(rows, title="題名")).content)
+    assert (printed[0].name, printed[0].city) == ("\ufffd\ufffd Anna", "W" * 80)
+
+
+def test_the_typesetter_fails_without_quoting_a_name(tmp_path: Path) -> None:
+    template = tmp_path / "x.typ"
+    template.write_text("#panic(json(bytes(sys.inputs.values)).name)")
+    with pytest.raises(ChildProcessError) as caught:
+        typeset(template, FONTS, {"name": "Вольга"})
+    assert str(caught.value) == "The typesetter ended with 1."
+
+
+def test_the_typesetter_reads_nothing_beside_its_template(tmp_path: Path) -> None:
+    (tmp_path / "inside").mkdir()
+    template = tmp_path / "inside" / "x.typ"
+    (tmp_path / "secret.json").write_text("{}")
+    template.write_text('#json("../secret.json")')
+    with pytest.raises(ChildProcessError):
+        typeset(template, FONTS, {})
+
+
+def test_the_form_takes_what_the_register_can_print_and_nothing_else() -> None:
+    of_ministries = {point for path in FONTS.glob("*Ministries*") for point in TTFont(path).getBestCmap()}
+    others = {point for path in FONTS.glob("*.ttf") for point in TTFont(path).getBestCmap()}
+    assert {ord(char) for char in rules._printable()} == {point for point in others if point > 0x1F} - {0xFFFD}
+    assert printable_characters() == others | of_ministries
+
+
+def test_every_text_about_a_ministry_can_be_printed() -> None:
+    with (ROOT / "petitions" / "data" / "ministries.csv").open(encoding="utf-8") as file:
+        unprintable = {
+            char
+            for row in csv.DictReader(file)
+            for text in row.values()
+            for char in text
+            if ord(char) not in printable_characters()
+        }
+    assert unprintable <= {"\n"}
 
 
 @pytest.mark.parametrize(
@@ -113,8 +191,6 @@ def test_a_page_with_foreign_images_is_drawn_without_them() -> None:
 
 
 def test_letters_have_the_same_keys_and_places() -> None:
-    import re
-
     def shape(text: object) -> object:
         return [shape(one) for one in text] if isinstance(text, list) else sorted(re.findall(r"{\w+}", str(text)))
 

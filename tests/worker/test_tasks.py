@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from core.config import Role
 from core.queues import TaskName
 from delivery import building
-from delivery.document import DrawnPdf
+from delivery.document import Volume
 from tests.conftest import House
 from tests.factories import Factory, counted, sign, signed
 from worker import tasks
@@ -71,7 +71,7 @@ def test_mail_waits_when_there_is_no_server(house: House, make_own: Factory, wok
 
 def test_bundles_are_built_until_none_waits(house: House, make_own: Factory, monkeypatch: pytest.MonkeyPatch) -> None:
     bundle(house, make_own)
-    monkeypatch.setattr(tasks, "draw_bundle", lambda _document: DrawnPdf(b"%PDF", 1))
+    monkeypatch.setattr(tasks, "draw_bundle", lambda _document: [Volume("letter", b"%PDF", 1)])
     tasks.bundles.run()
     assert house.value("SELECT state FROM bundles") == "ready"
     tasks.bundles.run()
@@ -83,7 +83,7 @@ def test_a_failing_bundle_goes_back_and_its_error_is_not_quoted(
 ) -> None:
     bundle(house, make_own)
 
-    def fail(_document: object) -> DrawnPdf:
+    def fail(_document: object) -> list[Volume]:
         raise ValueError("Вольга Вераб’ёва")
 
     monkeypatch.setattr(tasks, "draw_bundle", fail)

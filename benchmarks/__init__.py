@@ -1,0 +1,1 @@
+"""Measurements. Figures are compared within one run only: `make bench`."""
