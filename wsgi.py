@@ -10,6 +10,7 @@ import os
 from flask import Flask
 
 import accounts.routes
+import core.components
 import core.devmail
 import delivery.checks
 import delivery.routes
@@ -28,6 +29,7 @@ def create_app(role: Role | None = None, config: Config | None = None) -> Flask:
         app.register_blueprint(petitions.routes.bp)
         if config.dev_mail_dir is not None:
             app.register_blueprint(core.devmail.bp)
+            app.register_blueprint(core.components.bp)
     elif config.role is Role.CONSOLE:
         app.register_blueprint(accounts.routes.bp)
         app.register_blueprint(delivery.routes.bp)

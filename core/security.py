@@ -18,6 +18,7 @@ CSP = "; ".join(
     [
         "default-src 'none'",
         "style-src 'self'",
+        "font-src 'self'",
         "img-src 'self'",
         "form-action 'self'",
         "base-uri 'none'",

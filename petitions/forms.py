@@ -118,7 +118,7 @@ class SignForm(PublicForm):
     name = StringField(
         _l("First and last name"),
         [PlainText(MAX_NAME, _l("Enter your first and last name."))],
-        description=_l("As you would sign a letter, in any alphabet."),
+        description=_l("As you would sign a letter."),
     )
     email = EmailField(
         _l("E-mail address"),

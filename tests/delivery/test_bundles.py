@@ -108,7 +108,7 @@ def test_from_button_to_pdf(house: House, make_own: Factory, petition: int, tmp_
     assert "Ready" in ready
     assert the_bundle(house).register_hash in ready
     asked = client.post(f"{page.location}/downloads", data={"csrf_token": hidden(ready, "csrf_token")})
-    assert "Preparing the PDF" in client.get(asked.location).text
+    assert "Preparing the bundle" in client.get(asked.location).text
     assert answer_downloads(house) == 1
     answer = client.get(asked.location)
     assert answer.headers["Content-Type"] == "application/zip"
