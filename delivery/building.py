@@ -34,7 +34,7 @@ from delivery.document import (
     register_hash,
     signed_on,
 )
-from delivery.models import Bundle, BundleState, Download, bundle_code
+from delivery.models import Bundle, BundleState, Download
 from petitions.intake import count_by_state, read_counted
 from petitions.models import Addressee
 from petitions.services import newest_text
@@ -156,7 +156,7 @@ def _collect(claim: Claim, keyring: Keyring, config: Config) -> BundleDocument:
     official = addressee.languages.split()
     language = letter_language(official)
     appeal = newest_text(bundle.petition_id, language)
-    code = bundle_code(bundle.id)
+    code = bundle.code
     letter = fill(
         letter_texts(language) or {},
         {

@@ -43,7 +43,7 @@ BUILD_STEP_LABELS = {
 
 
 class Bundle(Model):
-    """The counted signatures of one petition and addressee up to a cut-off, as a PDF encrypted at rest."""
+    """The counted signatures of one petition and addressee up to a cut-off, as PDFs encrypted at rest."""
 
     __tablename__ = "bundles"
     __table_args__ = (
@@ -71,6 +71,11 @@ class Bundle(Model):
     row_key_id: Mapped[UUID | None] = mapped_column(ForeignKey("row_keys.id", ondelete="SET NULL"))
     file_hash: Mapped[str | None]
     ready_at: Mapped[Moment | None]
+
+    @property
+    def code(self) -> str:
+        """Its short name, as it stands on its pages."""
+        return bundle_code(self.id)
 
 
 class Download(Model):

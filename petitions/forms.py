@@ -57,16 +57,16 @@ class PlainText:
                 )
             case "control":
                 raise StopValidation(_("There is an invisible or control character in it. Please type it anew."))
+            case "link":
+                raise StopValidation(_("This looks like a web address. Please write only the name."))
+            case "formula":
+                raise StopValidation(_("It cannot begin with the sign “%(sign)s”.", sign=field.data[0]))
             case "unprintable":
                 raise StopValidation(
                     _(
                         "The register can be printed in Latin, Cyrillic, Greek, Georgian, Armenian, Hebrew, Arabic and Devanagari letters. Please write it in one of these."
                     )
                 )
-            case "link":
-                raise StopValidation(_("This looks like a web address. Please write only the name."))
-            case "formula":
-                raise StopValidation(_("It cannot begin with the sign “%(sign)s”.", sign=field.data[0]))
             case _:
                 raise StopValidation(_("There is no letter in it. Please write it in letters of any alphabet."))
 

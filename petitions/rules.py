@@ -46,7 +46,7 @@ def tidy(text: str | None) -> str:
 
 
 def problem_with(text: str, longest: int) -> str | None:
-    """Why this cannot be a name or a city: `empty`, `long`, `control`, `unprintable`, `link`, `formula`, `letterless`, or None when it can."""
+    """Why this cannot be a name or a city: `empty`, `long`, `control`, `link`, `formula`, `unprintable`, `letterless`, or None when it can."""
     if not text:
         return "empty"
     if len(text) > longest:
@@ -56,12 +56,12 @@ def problem_with(text: str, longest: int) -> str | None:
         for char in text
     ):
         return "control"
-    if not _printable().issuperset(text):
-        return "unprintable"
     if _LINK.search(text):
         return "link"
     if text.startswith(_FORMULA):
         return "formula"
+    if not _printable().issuperset(text):
+        return "unprintable"
     if not any(unicodedata.category(char)[0] == "L" for char in text):
         return "letterless"
     return None

@@ -84,6 +84,7 @@ def test_web_processes_load_nothing_of_the_workers(role: str, tmp_path: Path) ->
     for forbidden in (
         "worker",
         "weasyprint",
+        "typst",
         "core.keyring",
         "petitions.intake",
         "delivery.building",

@@ -19,6 +19,7 @@ EVERYBODYS = {
     Role.PUBLIC: {
         "static", "petitions.index", "petitions.show", "petitions.sign", "petitions.reload", "petitions.thanks", "petitions.already_sent",
         "petitions.confirm", "petitions.withdraw", "petitions.answer", "petitions.privacy", "petitions.contact",
+        "components.index",
         "devmail.index", "devmail.show",
     },
     Role.CONSOLE: {"static", "accounts.login"},

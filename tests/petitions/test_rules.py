@@ -27,11 +27,18 @@ from petitions.rules import canonical_mailbox, is_throwaway, normal_email, probl
         "M.de Vries",
         "नरेन्द्र",
         "می‌خواهم",
-        "孙中山",
+        "שרה-לי",
+        "علاء الدين",
+        "Արամ Խաչատրյան",
     ],
 )
-def test_names_of_any_script_are_names(name: str) -> None:
+def test_names_of_any_script_we_can_print_are_names(name: str) -> None:
     assert problem_with(tidy(name), 80) is None
+
+
+@pytest.mark.parametrize("name", ["孙中山", "สมชาย", "Anna 🌸", "Anna \ufffd"])
+def test_what_the_register_cannot_print_is_refused(name: str) -> None:
+    assert problem_with(tidy(name), 80) == "unprintable"
 
 
 @pytest.mark.parametrize(

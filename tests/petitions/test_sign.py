@@ -58,6 +58,7 @@ def test_same_form_twice_adds_nothing_and_says_so(house: House, slug: str) -> No
         ("country", "XX", "We do not know this country"),
         ("country", None, "Choose the country where you live"),
         ("city", "", "Enter the city or town"),
+        ("name", "孙中山", "The register can be printed in Latin"),
         ("city", "@SUM(A1)", "cannot begin with the sign “@”"),
         ("consent_ministry", None, "Without this consent we cannot"),
     ],

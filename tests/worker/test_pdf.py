@@ -155,6 +155,14 @@ def test_the_form_takes_what_the_register_can_print_and_nothing_else() -> None:
     assert printable_characters() == others | of_ministries
 
 
+def test_pdfs_use_the_colours_of_the_site() -> None:
+    tokens = set(re.findall("#[0-9a-f]{3,6}", (ROOT / "static" / "tokens.css").read_text()))
+    for path in ("static/pdf.css", "templates/pdf/register.typ"):
+        colours = set(re.findall(r"#[0-9a-f]{3,6}\b", (ROOT / path).read_text()))
+        assert colours, path
+        assert colours <= tokens, path
+
+
 def test_every_text_about_a_ministry_can_be_printed() -> None:
     with (ROOT / "petitions" / "data" / "ministries.csv").open(encoding="utf-8") as file:
         unprintable = {
