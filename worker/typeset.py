@@ -41,6 +41,7 @@ def typeset(template: Path, fonts: Path, values: dict[str, object]) -> bytes:
 def main() -> None:
     """Child's side."""
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+    resource.setrlimit(resource.RLIMIT_CPU, (MOST_SECONDS, MOST_SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     order = json.load(sys.stdin.buffer)
     template = Path(order["template"])
