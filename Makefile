@@ -8,11 +8,12 @@ help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
 
 setup: ## install what is missing: system libraries, the locked packages, compiled translations
-	@.ci/setup
+	@.ci/setup $(PROGRAMS)
 
 demo: setup ## run the whole platform here and let 500 people sign; ONCE=1 stops after the PDF
 	@$(PYTHON) -m core.demo $(if $(ONCE),--once)
 
+test: PROGRAMS = chromium=chromium
 test: setup lint ## all checks and all tests
 	@$(PYTHON) -m pytest $(ARGS)
 

@@ -1,0 +1,318 @@
+"""One stand for all browser tests, with everything in it that a page can show, and Debian's Chromium in front of it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email import message_from_bytes, policy
+from email.message import Message
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+import redis
+from babel.messages.pofile import read_po
+from playwright.sync_api import Browser, BrowserContext, Page, Response, expect, sync_playwright
+
+from core.demo.browser import Browser as Visitor
+from core.demo.browser import Page as Answer
+from core.demo.stand import Ports, Stand
+from tests.conftest import ROOT
+
+PATIENCE = 60.0
+PETITION = "no-recognition"
+PHONE = {"width": 360, "height": 800}
+SIGNER = "Вольга Вераб’ёва"
+COUNTRY, MINISTRY = "BE", "Federal Public Service Foreign Affairs, Foreign Trade and Development Cooperation"
+"""The seeded signer's; its address is not certain, so that the pages have something to say about it."""
+
+ARGUMENTS = [
+    "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost",  # A page that wants something from elsewhere gets an error.
+]  # fmt: skip
+
+
+def until(what: str, look: Callable[[], Any]) -> Any:
+    """Whatever `look` returns once it returns something. A test waits for a condition, never for a time."""
+    deadline = time.monotonic() + PATIENCE
+    while not (found := look()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what} did not come within {PATIENCE:.0f} seconds")
+        time.sleep(0.05)
+    return found
+
+
+@dataclass
+class Site:
+    """The running stand, what has been put into it, and the addresses and cookies that lead there."""
+
+    stand: Stand
+    login: dict[str, str]
+    addresses: dict[str, str] = field(default_factory=dict)
+    visitor: Visitor = field(default_factory=Visitor)
+    coordinator: Visitor = field(default_factory=Visitor)
+
+    def url(self, address: str) -> str:
+        """An address of the table, `{site}/confirm/{token}`, with everything filled in."""
+        return address.format(**self.addresses)
+
+    def database(self) -> psycopg.Connection[Any]:
+        """A connection past all grants."""
+        return self.stand.postgres.connect("postgres")
+
+    def mail_to(self, address: str) -> tuple[int, Message]:
+        """Number and content of the mail that was caught for an address, once it is there."""
+
+        def look() -> tuple[int, Message] | None:
+            for path in self.stand.mails.glob("*.eml"):
+                message = message_from_bytes(path.read_bytes(), policy=policy.default)
+                if message["To"] == address:
+                    return int(path.stem), message
+            return None
+
+        found: tuple[int, Message] = until(f"the mail to {address}", look)
+        return found
+
+    def forget_attempts(self) -> None:
+        """Forget how often somebody logged in: the tests do it more often than people may."""
+        with redis.Redis.from_url(self.stand.valkey.url) as store:
+            for key in store.scan_iter("LIMITS*"):
+                store.delete(key)
+
+    @contextmanager
+    def database_away(self) -> Iterator[None]:
+        """The public site loses its database, and may not connect again until the end."""
+        with self.database() as db:
+            db.execute("ALTER ROLE zbor_web CONNECTION LIMIT 0")
+            db.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'zbor_web'")
+            try:
+                yield
+            finally:
+                db.execute("ALTER ROLE zbor_web CONNECTION LIMIT -1")
+
+    @contextmanager
+    def changed(self, change: str, back: str) -> Iterator[None]:
+        """Circumstances that one statement makes and another ends."""
+        with self.database() as db:
+            db.execute(change)
+            try:
+                yield
+            finally:
+                db.execute(back)
+
+    @contextmanager
+    def no_mails(self) -> Iterator[None]:
+        """No mail was caught yet."""
+        aside = self.stand.mails.with_name("aside")
+        self.stand.mails.rename(aside)
+        self.stand.mails.mkdir()
+        try:
+            yield
+        finally:
+            self.stand.mails.rmdir()
+            aside.rename(self.stand.mails)
+
+
+def _answer_of(visitor: Visitor, link: str) -> str:
+    """Press the button of a page that a mail leads to, wait for the result. Returns the address of the answer."""
+    page = visitor.get(link)
+    asked = visitor.submit(page, page.forms()[0])
+    until("the answer", lambda: "Refresh" not in visitor.get(asked.url).headers)
+    return asked.url.split("?")[0]
+
+
+def _signed(site: Site, email: str) -> tuple[str, str]:
+    """Sign. Returns the links of the mail: to confirm, to withdraw."""
+    page = site.visitor.get(site.url(f"{{site}}/petitions/{PETITION}"))
+    typed = {"name": SIGNER, "email": email, "country": COUNTRY, "city": "Bruxelles / Brussel"}
+    typed |= {"consent_ministry": "y", "consent_public": "y"}
+    assert site.visitor.submit(page, page.forms("/signatures")[0], typed, follow=False).status == 303
+    _number, message = site.mail_to(email)
+    confirm, withdraw = (re.search(rf"http\S+/{word}/\S+", str(message)) for word in ("confirm", "withdraw"))
+    assert confirm
+    assert withdraw
+    return confirm[0], withdraw[0]
+
+
+def _fill(site: Site) -> None:
+    """People sign, confirm and withdraw; a coordinator takes a bundle away. What cannot be waited for is written."""
+    known, visitor, coordinator = site.addresses, site.visitor, site.coordinator
+    confirm, _withdraw = _signed(site, "olga@example.org")
+    known["counted"] = _answer_of(visitor, confirm)
+    known["mail"] = str(site.mail_to("olga@example.org")[0])
+    confirm, withdraw = _signed(site, "gone@example.org")
+    _answer_of(visitor, confirm)
+    known["withdrawn"] = _answer_of(visitor, withdraw)
+    known["invalid"] = _answer_of(visitor, confirm)
+    known["confirm"], known["withdraw"] = _signed(site, "undecided@example.org")
+
+    page = coordinator.get(f"{known['console']}/login")
+    page = coordinator.submit(
+        page, page.forms()[0], {"email": site.login["coordinator"], "passphrase": site.login["passphrase"]}
+    )
+    with site.database() as db:
+
+        def value(statement: str, *values: object) -> Any:
+            row = db.execute(statement, values).fetchone()
+            return row and row[0]
+
+        petition = value("SELECT id FROM petitions WHERE slug = %s", PETITION)
+        ministry = value("SELECT id FROM addressees WHERE country_code = %s", COUNTRY)
+        known["petition"] = f"{known['console']}/petitions/{petition}"
+        form = coordinator.get(known["petition"]).forms(f"/addressees/{ministry}/")[0]
+        bundle = coordinator.submit(Answer(known["petition"], 200, {}, b""), form)
+        known["bundle"] = bundle.url.split("?")[0]
+
+        closed = value(
+            "INSERT INTO petitions (slug, state, fallback_addressee_id, opens_at, created_at) SELECT 'closed', 'closed',"
+            " fallback_addressee_id, opens_at, created_at - interval '1 day' FROM petitions WHERE id = %s RETURNING id",
+            petition,
+        )
+        known["closed"] = f"{known['console']}/petitions/{closed}"
+        db.execute(
+            "INSERT INTO petition_texts (petition_id, language, title, summary, body_markdown, body_html, hash)"
+            " SELECT %s, language, 'What is over', summary, body_markdown, body_html, repeat('0', 64)"
+            " FROM petition_texts WHERE petition_id = %s AND language = 'en'",
+            (closed, petition),
+        )
+        db.execute("INSERT INTO petition_addressees VALUES (%s, %s)", (closed, ministry))
+        db.execute(
+            "INSERT INTO grants (account_id, role, petition_id) SELECT account_id, role, %s FROM grants", (closed,)
+        )
+
+        def another_bundle(state: str, step: str | None) -> str:
+            row = value(
+                "INSERT INTO bundles (id, petition_id, addressee_id, state, step, requested_by, leased_until)"
+                " SELECT %s, %s, %s, %s, %s, id, now() + interval '1 day' FROM accounts RETURNING id",
+                uuid4(), closed, ministry, state, step,
+            )  # fmt: skip
+            return f"{known['console']}/bundles/{row}"
+
+        def another_download(asked: str, answered: str | None) -> str:
+            row = value(
+                "INSERT INTO downloads (id, bundle_id, account_id, answer_key, requested_at, answered_at)"
+                " SELECT %s, %s, id, 'none', now() - %s::interval, now() - %s::interval FROM accounts RETURNING id",
+                uuid4(), known["bundle"].rsplit("/", 1)[1], asked, answered,
+            )  # fmt: skip
+            return f"{known['console']}/downloads/{row}"
+
+        known["failed"] = another_bundle("failed", None)
+        known["under_way"] = another_bundle("building", "drawing")
+        ready = until("the bundle", lambda: coordinator.get(known["bundle"]).forms("/downloads"))
+        coordinator.submit(Answer(known["bundle"], 200, {}, b""), ready[0])
+        # The worker no longer answers what was asked for this long ago, so the page waits for ever.
+        known["waiting_download"] = another_download("1 day", None)
+        known["old_download"] = another_download("1 day", "1 day")
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Everything of `make demo`, filled."""
+    stand = Stand(tmp_path_factory.mktemp("browser") / "var", Ports.free(), durable=False)
+    try:
+        stand.start_servers()
+        seeded = stand.flask("console", "seed")
+        for start in (stand.start_catcher, stand.start_worker, stand.start_beat, stand.start_web, stand.start_console):
+            start()
+        made = Site(stand, dict(line.split(": ", 1) for line in seeded.splitlines()))
+        hosts = {"site": stand.ports.public, "console": stand.ports.console}
+        made.addresses = {name: f"http://localhost:{port}" for name, port in hosts.items()}
+        _fill(made)
+        yield made
+        made.visitor.close()
+        made.coordinator.close()
+    finally:
+        stand.stop()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The browser that Debian packages; nothing is downloaded."""
+    program = shutil.which("chromium")
+    assert program, "`make test` installs Debian's package `chromium`"
+    # As root there is no user to shut the sandbox's processes away under.
+    arguments = [*ARGUMENTS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    expect.set_options(timeout=30_000)  # Milliseconds; the other waits of the driver have the same.
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=program, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(chromium: Browser) -> Iterator[Callable[..., Page]]:
+    """Makes a page of a browser that has never been here: a phone without animations, unless told otherwise."""
+    contexts: list[BrowserContext] = []
+
+    def new(**options: Any) -> Page:
+        options = {"viewport": PHONE, "reduced_motion": "reduce", "locale": "en-GB", **options}
+        contexts.append(chromium.new_context(**options))
+        return contexts[-1].new_page()
+
+    yield new
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture(scope="session")
+def _acquainted(site: Site, chromium: Browser) -> Iterator[dict[str, BrowserContext]]:
+    """For each host the browser of somebody who has been there: the seeded visitor, and the coordinator."""
+    contexts = {}
+    for host, known in (("site", site.visitor), ("console", site.coordinator)):
+        contexts[host] = chromium.new_context(viewport=PHONE, reduced_motion="reduce", locale="en-GB")
+        contexts[host].add_cookies(
+            [{"name": name, "value": text, "url": site.addresses[host]} for name, text in known.cookies.items()]
+        )
+    yield contexts
+    for context in contexts.values():
+        context.close()
+
+
+@pytest.fixture
+def known_at(_acquainted: dict[str, BrowserContext]) -> Iterator[Callable[[str], Page]]:
+    """Makes a page of a browser that is known at a host, `site` or `console`."""
+    pages: list[Page] = []
+
+    def new(host: str) -> Page:
+        pages.append(_acquainted[host].new_page())
+        return pages[-1]
+
+    yield new
+    for page in pages:
+        page.close()
+
+
+def press(page: Page, name: str) -> Response:
+    """Press the button of this name and return the page's answer, the last one if there were redirects."""
+    with page.expect_navigation() as leaving:
+        page.get_by_role("button", name=name, exact=True).click()
+    answer = leaving.value
+    assert answer
+    return answer
+
+
+class Words:
+    """The texts of the site in one language, by their English wording, as gettext has them."""
+
+    def __init__(self, language: str) -> None:
+        self.language = language
+        self._catalog = None
+        if language != "en":
+            with (ROOT / f"core/translations/{language}/LC_MESSAGES/messages.po").open("rb") as file:
+                self._catalog = read_po(file, locale=language)
+
+    def __call__(self, english: str) -> str:
+        """One text. A wording that the site no longer uses is an error of the test."""
+        if self._catalog is None:
+            return english
+        message = self._catalog.get(english)
+        assert message, f"the site has no text {english!r}"
+        assert isinstance(message.string, str)
+        return message.string
