@@ -138,6 +138,7 @@ PUBLIC = [
     Scene("petitions.answer", f"{{site}}/answers/confirm/{NO_EVENT}?look=8", state="given up"),
     Scene("petitions.privacy", "{site}/privacy"),
     Scene("petitions.contact", "{site}/contact"),
+    Scene("components.index", "{site}/dev/components/"),
     Scene("devmail.index", "{site}/dev/mail/"),
     Scene("devmail.index", no_mails, state="without a mail"),
     Scene("devmail.show", "{site}/dev/mail/{mail}"),

@@ -33,10 +33,6 @@ TOO_WIDE = """() => {
 }"""
 
 
-TABLES = {"delivery.petition"}
-"""Pages with a table of six columns that needs more room than 1280 px when the text is twice as large."""
-
-
 @pytest.mark.parametrize(("role", "scenes"), [(Role.PUBLIC, PUBLIC), (Role.CONSOLE, CONSOLE)])
 def test_every_route_that_is_read_is_in_the_table(
     secrets: Secrets, tmp_path: Path, role: Role, scenes: list[Scene]
@@ -60,10 +56,9 @@ def test_page(scene: Scene, site: Site, known_at: Callable[[str], Page]) -> None
     for width in (PHONE["width"], 320):
         page.set_viewport_size({"width": width, "height": 800})
         found += [f"at {width} px: {one}" for one in page.evaluate(TOO_WIDE)]
-    if scene.endpoint not in TABLES:
-        # What somebody sets who reads large letters: the browser's own size of text, which is 16 px.
-        page.set_viewport_size({"width": 1280, "height": 800})
-        page.context.new_cdp_session(page).send("Page.setFontSizes", {"fontSizes": {"standard": 32}})
-        assert page.evaluate("parseFloat(getComputedStyle(document.documentElement).fontSize)") >= 32
-        found += [f"with text of 200 %: {one}" for one in page.evaluate(TOO_WIDE)]
+    # What somebody sets who reads large letters: the browser's own size of text, which is 16 px.
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.context.new_cdp_session(page).send("Page.setFontSizes", {"fontSizes": {"standard": 32}})
+    assert page.evaluate("parseFloat(getComputedStyle(document.documentElement).fontSize)") >= 32
+    found += [f"with text of 200 %: {one}" for one in page.evaluate(TOO_WIDE)]
     assert not found, "\n".join(found)
