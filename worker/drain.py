@@ -1,7 +1,8 @@
 """The drain: opens events and lets their domains act, at most BATCH in one transaction.
 
 A crash rolls the whole batch back, and the next drain finds it again. An event that fails is undone by itself and
-tried again later, so that it cannot hold up the others; one that does not open is set aside at once.
+tried again later, so that it cannot hold up the others; one that does not open is set aside at once. Only what names
+a key of ours that is not here waits for it.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from core.answers import answer
 from core.errors import UnavailableError, describe
 from core.extensions import db
-from core.inbox import MAX_ATTEMPTS, InboxEvent
+from core.inbox import MAX_ATTEMPTS, InboxEvent, PublicSealingKey
 from core.keyring import Keyring
 from core.sealing import context, unseal
 from petitions import intake
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 
 BATCH = 200
 ANSWER_LIFETIME = timedelta(hours=1)
+KEY_MARGIN = timedelta(hours=1)
+"""How long after a key's end an event may still name it: the web keeps its list of keys for some seconds."""
 
 HANDLERS: Mapping[str, Callable[[InboxEvent, Mapping[str, Any], Keyring], Outcome]] = {
     "sign": intake.record_signature,
@@ -46,10 +49,10 @@ class Batch:
 
 
 def drain_batch(keyring: Keyring) -> Batch:
-    """Deal with the oldest waiting events that our keys open. Commits once. Lets a lost database raise."""
+    """Deal with the oldest waiting events, but for those whose key is away. Commits once. Lets a lost database raise."""
     events = db.session.scalars(
         select(InboxEvent)
-        .where(InboxEvent.state == "new", InboxEvent.key_id.in_(keyring.key_ids))
+        .where(InboxEvent.state == "new", ~_waits_for_its_key(keyring))
         .order_by(InboxEvent.received_at)
         .limit(BATCH)
         .with_for_update(skip_locked=True)
@@ -64,6 +67,31 @@ def drain_batch(keyring: Keyring) -> Batch:
     intake.apply_moves(moves)
     db.session.commit()
     return batch
+
+
+def _waits_for_its_key(keyring: Keyring) -> ColumnElement[bool]:
+    """Whether an event names a key that the web was told to seal to when the event came, and that is not here now.
+
+    Any other key is a forger's invention. Its events must not wait, for they would wait for ever.
+    """
+    in_force = (
+        PublicSealingKey.id == InboxEvent.key_id,
+        PublicSealingKey.purpose == "worker",
+        PublicSealingKey.not_before <= InboxEvent.received_at,
+        PublicSealingKey.not_after > InboxEvent.received_at - KEY_MARGIN,
+    )
+    return InboxEvent.key_id.not_in(keyring.key_ids) & select(PublicSealingKey.id).where(*in_force).exists()
+
+
+def report_missing_keys(keyring: Keyring) -> None:
+    """Raise the alarm when events wait for a key that is not here. Changes nothing."""
+    rows = db.session.execute(
+        select(InboxEvent.key_id, func.count())
+        .where(InboxEvent.state == "new", _waits_for_its_key(keyring))
+        .group_by(InboxEvent.key_id)
+    ).all()
+    for key_id, waiting in rows:
+        log.error("%d events wait for the sealing key %s, which is not among the worker's secrets", waiting, key_id)
 
 
 def _deal_with(event: InboxEvent, keyring: Keyring) -> Outcome | None:

@@ -29,7 +29,7 @@ from core.extensions import db
 from core.keyring import Keyring
 from core.outbox import MailPace, OutboxMail
 from core.records import decrypt_record, open_row_key
-from core.sealing import SealingError
+from core.sealing import KeyNotHeldError, SealingError
 
 log = logging.getLogger(__name__)
 
@@ -171,8 +171,12 @@ def _send_one(smtp: smtplib.SMTP, lease: Lease, keyring: Keyring, config: Config
         return
     try:
         mail = decrypt_record(open_row_key(row.row_key_id, keyring.private_keys), "outbox", row.id, row.sealed)
+    except KeyNotHeldError:
+        # Not this mail's fault, so it is not counted as an attempt. The sweep raises the alarm.
+        _write(lease, due_at=func.now() + SERVER_PAUSE, leased_until=None, attempts=lease.attempts - 1)
+        return
     except (SealingError, LookupError):
-        _put_off(lease, None)  # The key may be back later; what was erased is settled by the next look.
+        _put_off(lease, None)  # What was erased is settled by the next look.
         return
     try:
         message = compose(row.template, mail, config, keyring.message_id(row.id, config.mail_from.rpartition("@")[2]))

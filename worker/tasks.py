@@ -16,9 +16,10 @@ from core.errors import UnavailableError, describe
 from core.extensions import db
 from core.keyring import load_keyring
 from core.queues import TaskName, wake
+from core.sealing import KeyNotHeldError
 from delivery import building
 from petitions.intake import expire_unconfirmed, forget_duplicates
-from worker.drain import BATCH, drain_batch, forget_unreadable
+from worker.drain import BATCH, drain_batch, forget_unreadable, report_missing_keys
 from worker.mail import forget_sent, send_due
 from worker.pdf import draw_bundle
 
@@ -66,7 +67,7 @@ def bundles() -> None:
             # The row goes back to waiting, and is given up by its count of attempts. The text of the error may quote
             # a name, so only its type and place are logged.
             log.error("building bundle %s failed: %s", claim.bundle_id, describe(error))
-            building.release(claim, blameless=isinstance(error, UnavailableError))
+            building.release(claim, blameless=isinstance(error, (UnavailableError, KeyNotHeldError)))
             return
 
 
@@ -81,6 +82,7 @@ def sweep() -> None:
     """Find what a lost wake-up left unfinished: wake every task once. Each does nothing when there is nothing."""
     for task in (TaskName.DRAIN, TaskName.MAIL, TaskName.BUNDLES, TaskName.DOWNLOADS):
         wake(task)
+    report_missing_keys(load_keyring(current_config()))
 
 
 @shared_task(name=TaskName.PURGE)

@@ -177,6 +177,41 @@ def test_a_half_copied_key_does_not_stop_the_others(house: House, slug: str, cap
 
 
 @pytest.mark.parametrize(
+    "change",
+    [
+        "DELETE FROM sealing_keys",
+        "UPDATE sealing_keys SET purpose = 'recovery'",
+        "UPDATE sealing_keys SET not_after = now() - interval '61 minutes'",
+        "UPDATE sealing_keys SET not_before = now() + interval '1 second'",
+    ],
+)
+def test_an_event_that_names_no_key_of_ours_does_not_wait_for_it(
+    house: House, slug: str, change: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever speaks as zbor_web can name any key; nobody would ever bring it."""
+    sign(house.client(), slug)
+    house.sql(change)
+    with house.inside(Role.WORKER):
+        without = replace(house.keyring, private_keys={})
+        drain.report_missing_keys(without)
+        assert drain.drain_batch(without).events == 1
+    assert states(house) == ["unreadable"]
+    assert "wait for the sealing key" not in caplog.text
+
+
+def test_a_key_that_is_away_raises_the_alarm(house: House, slug: str, caplog: pytest.LogCaptureFixture) -> None:
+    sign(house.client(), slug)
+    # The web may go on for a moment after the key's end, until it looks at the list again.
+    house.sql("UPDATE sealing_keys SET not_after = now() - interval '1 minute'")
+    with house.inside(Role.WORKER):
+        drain.report_missing_keys(house.keyring)
+        assert caplog.text == ""
+        drain.report_missing_keys(replace(house.keyring, private_keys={}))
+    assert "ERROR    worker.drain:drain.py" in caplog.text
+    assert f"1 events wait for the sealing key {house.secrets.sealing_key['id']}" in caplog.text
+
+
+@pytest.mark.parametrize(
     ("kind", "sealed"),
     [("'x y'", "'a'"), ("repeat('x', 40)", "'a'"), ("'sign'", "NULL"), ("'sign'", "repeat('x', 20000)::bytea")],
 )

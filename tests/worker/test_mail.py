@@ -6,6 +6,7 @@ import asyncio
 import smtplib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -386,3 +387,15 @@ def test_a_mail_whose_fate_is_never_known_is_given_up(house: House, make: Factor
     server.answers = ["451 no"]
     send(house)
     assert outbox(house).state == "failed"
+
+
+def test_a_mail_whose_key_is_away_waits_for_it(house: House, make: Factory, server: Server) -> None:
+    signed(house, make.slug(make.petition()))
+    for _ in range(mailer.MAX_ATTEMPTS + 1):
+        with house.inside(Role.WORKER) as app:
+            mailer.send_due(replace(house.keyring, private_keys={}), app.extensions["zbor"])
+        house.sql("UPDATE outbox SET due_at = now(); UPDATE mail_pace SET next_at = now()")
+    assert house.sql("SELECT state, attempts FROM outbox").one() == ("queued", 0)
+    assert server.received == []
+    send(house)
+    assert len(server.received) == 1

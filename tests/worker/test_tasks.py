@@ -93,6 +93,21 @@ def test_a_failing_bundle_goes_back_and_its_error_is_not_quoted(
     assert "Вольга" not in caplog.text
 
 
+def test_a_bundle_whose_key_is_away_waits_for_it(
+    house: House, make_own: Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle(house, make_own)
+    keyring = house.keyring
+    monkeypatch.setattr(tasks, "load_keyring", lambda _config: replace(keyring, private_keys={}))
+    monkeypatch.setattr(tasks, "draw_bundle", lambda _document: DrawnPdf(b"%PDF", 1))
+    for _ in range(building.MAX_ATTEMPTS + 1):
+        tasks.bundles.run()
+    assert house.sql("SELECT state, attempts FROM bundles").one() == ("approved", 0)
+    monkeypatch.setattr(tasks, "load_keyring", lambda _config: keyring)
+    tasks.bundles.run()
+    assert house.value("SELECT state FROM bundles") == "ready"
+
+
 def test_a_bundle_taken_over_is_left_to_the_other(
     house: House, make_own: Factory, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -111,6 +126,19 @@ def test_a_bundle_taken_over_is_left_to_the_other(
 def test_the_sweep_wakes_everybody(house: House, woken: list[TaskName]) -> None:
     tasks.sweep.run()
     assert woken == [TaskName.DRAIN, TaskName.MAIL, TaskName.BUNDLES, TaskName.DOWNLOADS]
+
+
+def test_the_sweep_raises_the_alarm_when_a_key_is_away(
+    house: House,
+    make_own: Factory,
+    woken: list[TaskName],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sign(house.client(), make_own.slug(make_own.petition()))
+    monkeypatch.setattr(tasks, "load_keyring", lambda _config: replace(house.keyring, private_keys={}))
+    tasks.sweep.run()
+    assert "1 events wait for the sealing key" in caplog.text
 
 
 def test_the_purge_erases_what_is_over(house: House, make_own: Factory) -> None:
