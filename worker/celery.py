@@ -49,13 +49,10 @@ app.conf.update(
     broker_connection_max_retries=None,
     worker_hijack_root_logger=False,
     imports=("worker.tasks",),
+    # Neither expires: a worker whose clock is ahead would drop every one of them.
     beat_schedule={
-        "sweep": {
-            "task": TaskName.SWEEP,
-            "schedule": float(os.environ.get("ZBOR_SWEEP_SECONDS", "30")),
-            "options": {"expires": 60},
-        },
-        "purge": {"task": TaskName.PURGE, "schedule": 3600.0, "options": {"expires": 3600}},
+        "sweep": {"task": TaskName.SWEEP, "schedule": float(os.environ.get("ZBOR_SWEEP_SECONDS", "30"))},
+        "purge": {"task": TaskName.PURGE, "schedule": 3600.0},
     },
 )
 

@@ -26,6 +26,10 @@ from worker.pdf import draw_bundle
 log = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 5.0
+SWEEP_REST = 1.0
+"""Seconds. Sweeps that came together, because no worker was there to take them, are one for each process."""
+
+_rests_until = 0.0
 
 
 @shared_task(name=TaskName.DRAIN)
@@ -80,6 +84,10 @@ def downloads() -> None:
 @shared_task(name=TaskName.SWEEP)
 def sweep() -> None:
     """Find what a lost wake-up left unfinished: wake every task once. Each does nothing when there is nothing."""
+    global _rests_until
+    if time.monotonic() < _rests_until:
+        return
+    _rests_until = time.monotonic() + SWEEP_REST
     for task in (TaskName.DRAIN, TaskName.MAIL, TaskName.BUNDLES, TaskName.DOWNLOADS):
         wake(task)
     report_missing_keys(load_keyring(current_config()))

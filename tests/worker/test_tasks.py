@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import os
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,14 +19,15 @@ from core.config import Role
 from core.queues import TaskName
 from delivery import building
 from delivery.document import Volume
-from tests.conftest import House
+from tests.conftest import ROOT, House, Secrets
 from tests.factories import Factory, counted, sign, signed
 from worker import tasks
 
 
 @pytest.fixture
 def woken(monkeypatch: pytest.MonkeyPatch) -> list[TaskName]:
-    """Wake-ups that were sent."""
+    """Wake-ups that were sent. No sweep has been yet."""
+    monkeypatch.setattr(tasks, "_rests_until", 0.0)
     sent: list[TaskName] = []
     monkeypatch.setattr(tasks, "wake", lambda task, *_ids: sent.append(task))
     return sent
@@ -99,7 +105,7 @@ def test_a_bundle_whose_key_is_away_waits_for_it(
     bundle(house, make_own)
     keyring = house.keyring
     monkeypatch.setattr(tasks, "load_keyring", lambda _config: replace(keyring, private_keys={}))
-    monkeypatch.setattr(tasks, "draw_bundle", lambda _document: DrawnPdf(b"%PDF", 1))
+    monkeypatch.setattr(tasks, "draw_bundle", lambda _document: [Volume("letter", b"%PDF", 1)])
     for _ in range(building.MAX_ATTEMPTS + 1):
         tasks.bundles.run()
     assert house.sql("SELECT state, attempts FROM bundles").one() == ("approved", 0)
@@ -128,6 +134,18 @@ def test_the_sweep_wakes_everybody(house: House, woken: list[TaskName]) -> None:
     assert woken == [TaskName.DRAIN, TaskName.MAIL, TaskName.BUNDLES, TaskName.DOWNLOADS]
 
 
+def test_sweeps_that_come_together_are_one(
+    house: House, woken: list[TaskName], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They pile up while no worker is there, and do not expire."""
+    tasks.sweep.run()
+    tasks.sweep.run()
+    assert len(woken) == 4
+    monkeypatch.setattr(tasks, "_rests_until", time.monotonic())
+    tasks.sweep.run()
+    assert len(woken) == 8
+
+
 def test_the_sweep_raises_the_alarm_when_a_key_is_away(
     house: House,
     make_own: Factory,
@@ -139,6 +157,21 @@ def test_the_sweep_raises_the_alarm_when_a_key_is_away(
     monkeypatch.setattr(tasks, "load_keyring", lambda _config: replace(house.keyring, private_keys={}))
     tasks.sweep.run()
     assert "1 events wait for the sealing key" in caplog.text
+
+
+def test_no_wake_up_expires(house: House, secrets: Secrets, tmp_path: Path) -> None:
+    """A worker whose clock is ahead would drop it."""
+    environment = {
+        "PATH": os.environ["PATH"], "DATABASE_URL": house.app(Role.WORKER).extensions["zbor"].database_url,
+        "REDIS_URL": "redis://localhost", "ZBOR_PUBLIC_URL": "http://localhost", "ZBOR_MAIL_FROM": "a@example.org",
+        "ZBOR_ROOT_PUBLIC_KEY": base64.b64encode(secrets.root_public_key).decode(), "ZBOR_BUNDLE_DIR": str(tmp_path),
+        "ZBOR_SECRETS_DIR": str(secrets.folder / "worker"),
+    }  # fmt: skip
+    code = "from worker.celery import app; print(sorted(app.conf.beat_schedule), [e.get('options') for e in app.conf.beat_schedule.values()])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "['purge', 'sweep'] [None, None]\n"
 
 
 def test_the_purge_erases_what_is_over(house: House, make_own: Factory) -> None:
