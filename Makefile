@@ -17,6 +17,10 @@ test: PROGRAMS = chromium=chromium
 test: setup lint ## all checks and all tests
 	@$(PYTHON) -m pytest $(ARGS)
 
+faults: ## break everything on purpose, with real processes, and compare numbers; ONLY="F1 F8" runs some
+	@.ci/setup faketime=faketime
+	@$(PYTHON) -m tests.faults $(ONLY)
+
 lint: setup ## format, style, types, import contracts
 	@$(PYTHON) -m ruff format --check --quiet .
 	@$(PYTHON) -m ruff check --quiet .
@@ -36,4 +40,4 @@ translations: setup ## bring the .po files up to date with the texts in code and
 clean: ## remove the demonstration's data, keep what is installed
 	@rm -rf var
 
-.PHONY: help setup demo test lint fmt translations clean
+.PHONY: help setup demo test faults lint fmt translations clean

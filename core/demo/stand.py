@@ -9,13 +9,16 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from core.demo.embedded import EmbeddedPostgres, EmbeddedValkey, StandError, dies_with_us, free_port, port_is_busy
 from core.keys import make_sealing_key, make_secrets, root_public_key
+
+WORKERS = {"worker": "light,quick", "heavy": "heavy"}
+"""Celery workers and their queues: `worker` for what is quick, `heavy` for mail and PDFs."""
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 STARTS_WITHIN = 60.0
@@ -141,12 +144,12 @@ class Stand:
 
     # --- Processes ------------------------------------------------------------------------------------------------------
 
-    def spawn(self, name: str, role: str, *command: str) -> None:
+    def spawn(self, name: str, role: str, *command: str, environment: Mapping[str, str] | None = None) -> None:
         """Start one process in a group of its own, with its output in logs/<name>.log."""
         with (self.logs / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
                 [*dies_with_us(), *command],
-                env=self.environment(role),
+                env={**self.environment(role), **(environment or {})},
                 cwd=ROOT,
                 stdout=log,
                 stderr=log,
@@ -167,13 +170,17 @@ class Stand:
         self.wait_for(name, f"http://127.0.0.1:{port}/{page}")
 
     def start_worker(self) -> None:
-        """Two Celery workers: `worker` for what is quick, `heavy` for mail and PDFs."""
-        for name, queue in (("worker", "light,quick"), ("heavy", "heavy")):
-            options = ["--concurrency", "2", "--queues", queue, "--hostname", f"{name}@zbor", "--loglevel", "INFO"]
-            quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
-            self.spawn(
-                name, "worker", sys.executable, "-m", "celery", "-A", "worker.celery", "worker", *options, *quiet
-            )
+        """Both Celery workers."""
+        for name in WORKERS:
+            self.start_celery(name)
+
+    def start_celery(self, name: str, concurrency: int = 2, environment: Mapping[str, str] | None = None) -> None:
+        """One Celery worker. What follows a hyphen in its name tells it from others for the same queues."""
+        queues = WORKERS[name.partition("-")[0]]
+        options = ["--concurrency", str(concurrency), "--queues", queues, "--hostname", f"{name}@zbor"]
+        quiet = ["--loglevel", "INFO", "--without-gossip", "--without-mingle", "--without-heartbeat"]
+        command = [sys.executable, "-m", "celery", "-A", "worker.celery", "worker", *options, *quiet]
+        self.spawn(name, "worker", *command, environment=environment)
 
     def start_beat(self) -> None:
         """The clock of the sweeps."""
