@@ -17,9 +17,15 @@ test: PROGRAMS = chromium=chromium
 test: setup lint ## all checks and all tests
 	@$(PYTHON) -m pytest $(ARGS)
 
-faults: ## break everything on purpose, with real processes, and compare numbers; ONLY="F1 F8" runs some
-	@.ci/setup faketime=faketime
+faults: PROGRAMS = faketime=faketime
+faults: setup ## break everything on purpose, with real processes, and compare numbers; ONLY="F1 F8" runs some
 	@$(PYTHON) -m tests.faults $(ONLY)
+
+bench: PROGRAMS = wrk=wrk pdftotext=poppler-utils chromium=chromium
+bench: setup ## measure; each benchmark says what it measures and what that is compared with
+	@.uv/bin/uv sync --quiet --frozen --no-progress --python python3 --group benchmarks
+	@$(PYTHON) -m benchmarks.intake
+	@$(PYTHON) -m benchmarks.register
 
 lint: setup ## format, style, types, import contracts
 	@$(PYTHON) -m ruff format --check --quiet .
@@ -40,4 +46,4 @@ translations: setup ## bring the .po files up to date with the texts in code and
 clean: ## remove the demonstration's data, keep what is installed
 	@rm -rf var
 
-.PHONY: help setup demo test faults lint fmt translations clean
+.PHONY: help setup demo test faults bench lint fmt translations clean
