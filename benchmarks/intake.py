@@ -194,8 +194,10 @@ def measure(intake: Intake) -> dict[str, list[Measured]]:
     for number in range(ROUNDS + 1):
         for name, turn in turns.items():
             with out.status(f"{name}, {f'round {number} of {ROUNDS}' if number else 'to warm up'}"):
-                measured = turn(SECONDS if number else 1)
+                measured = turn(SECONDS if number else 2)
             if number:
+                if not measured.answers:
+                    raise StandError(f"Not one answer came within {SECONDS:.0f} seconds ({name}).")
                 found[name].append(measured)
     return found
 
