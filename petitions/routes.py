@@ -44,7 +44,7 @@ def sign(slug: str) -> ResponseReturnValue:
     form = SignForm()
     try:
         try:
-            page = services.show(slug, current_language(), request.args.get("text"))
+            page = services.show(slug, current_language(), request.args.get("text"), whole=False)
         except NotFoundError:
             return _not_there()
         if not page.accepts_signatures:
@@ -54,6 +54,7 @@ def sign(slug: str) -> ResponseReturnValue:
         valid = form.validate_on_submit()
         text = next((text for text in page.texts if text.hash == form.text_hash.data), None)
         if not valid or text is None:
+            page = services.show(slug, current_language(), request.args.get("text"))
             form.text_hash.data = page.text.hash
             return render_template("petitions/show.html", page=page, form=form, text_changed=text is None), 422
         signer = services.SignerInput(

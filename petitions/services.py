@@ -91,8 +91,11 @@ def list_open(language: str) -> list[PetitionCard]:
     return cards
 
 
-def show(slug: str, language: str, text_language: str | None = None) -> PetitionPage:
-    """The page of one public petition. Raises NotFoundError for one that is not there, or not public."""
+def show(slug: str, language: str, text_language: str | None = None, *, whole: bool = True) -> PetitionPage:
+    """The page of one public petition. Raises NotFoundError for one that is not there, or not public.
+
+    Not `whole`, it has neither addressees nor signers: whoever signs well never sees them.
+    """
     with database_may_be_away():
         petition = db.session.scalar(select(PublicPetition).where(PublicPetition.slug == slug))
         if petition is None:
@@ -102,6 +105,8 @@ def show(slug: str, language: str, text_language: str | None = None) -> Petition
         ).all()
         if not texts:
             raise NotFoundError
+        if not whole:
+            return PetitionPage(petition, _best_text(texts, text_language, language), texts, [], [])
         addressees = db.session.scalars(select(PublicAddressee).where(PublicAddressee.petition_id == petition.id)).all()
         signers = db.session.scalars(
             select(PublicSigner.name)

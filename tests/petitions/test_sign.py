@@ -77,6 +77,11 @@ def test_bad_input_comes_back_with_a_sentence_and_all_that_was_typed(
     assert house.value("SELECT count(*) FROM inbox") == 0
 
 
+def test_bad_input_comes_back_on_the_whole_page(house: House, slug: str) -> None:
+    assert "Ministry of PL" in house.client().get(f"/petitions/{slug}").text
+    assert "Ministry of PL" in sign(house.client(), slug, email="").text
+
+
 def test_markup_in_a_city_is_shown_as_text(house: House, slug: str) -> None:
     response = sign(house.client(), slug, city='"><script>alert(1)</script>', name="")
     assert "<script" not in response.text
