@@ -6,10 +6,12 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
+from psycopg.pq import TransactionStatus
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
 from core.config import Role
+from core.extensions import db
 from core.inbox import append, recipients
 from core.keys import new_sealing_key
 from tests.conftest import House
@@ -129,3 +131,12 @@ def test_newest_worker_key_is_sealed_to(house: House) -> None:
     house.list_key(newer)
     with house.inside(Role.PUBLIC):
         assert [one.key_id for one in recipients()] == [newer["id"]]
+
+
+def test_the_public_web_spends_no_statement_on_transactions(own_database: House) -> None:
+    with own_database.inside(Role.PUBLIC):
+        connection = db.session.connection()
+        connection.execute(text("SELECT 1"))
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        assert driver.info.transaction_status == TransactionStatus.IDLE
