@@ -9,6 +9,7 @@ from typing import Any
 from celery import Task
 from celery.signals import setup_logging, worker_process_init
 from flask import Flask
+from kombu import Connection
 
 import petitions.checks  # noqa: F401  # Registers its invariants, as the line above does.
 from core.config import Role, read_config
@@ -36,7 +37,16 @@ class AppTask(Task):
                 return None
 
 
+class BrokerConnection(Connection):
+    """Looks every two seconds for a broker that is away. Celery's own pauses grow to half a minute, and so would ours."""
+
+    def ensure_connection(self, *args: Any, **kwargs: Any) -> Connection:
+        """As Connection's."""
+        return super().ensure_connection(*args, **{"interval_step": 0, "interval_max": 2, **kwargs})
+
+
 app = make_celery(flask_app.extensions["zbor"].redis_url, socket_timeout=30.0)
+app.amqp.Connection = BrokerConnection
 app.Task = AppTask
 app.conf.update(
     task_acks_late=True,

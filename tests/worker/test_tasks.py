@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from psycopg.errors import DeadlockDetected, LockNotAvailable
 from sqlalchemy.exc import OperationalError
 
 from core.config import Role
+from core.demo.embedded import free_port
 from core.queues import TaskName
 from delivery import building
 from delivery.document import Volume
@@ -159,19 +160,33 @@ def test_the_sweep_raises_the_alarm_when_a_key_is_away(
     assert "1 events wait for the sealing key" in caplog.text
 
 
-def test_no_wake_up_expires(house: House, secrets: Secrets, tmp_path: Path) -> None:
+@pytest.fixture
+def in_celery(house: House, secrets: Secrets, tmp_path: Path) -> Callable[[str], str]:
+    """Runs a line of code in a process that has the worker's Celery application as `app`, and returns what it prints."""
+
+    def run(code: str) -> str:
+        environment = {
+            "PATH": os.environ["PATH"], "DATABASE_URL": house.app(Role.WORKER).extensions["zbor"].database_url,
+            "REDIS_URL": f"redis://127.0.0.1:{free_port()}/0", "ZBOR_PUBLIC_URL": "http://localhost",
+            "ZBOR_MAIL_FROM": "a@example.org", "ZBOR_BUNDLE_DIR": str(tmp_path),
+            "ZBOR_ROOT_PUBLIC_KEY": base64.b64encode(secrets.root_public_key).decode(),
+            "ZBOR_SECRETS_DIR": str(secrets.folder / "worker"),
+        }  # fmt: skip
+        command = [sys.executable, "-c", f"from worker.celery import app; {code}"]
+        return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    return run
+
+
+def test_no_wake_up_expires(in_celery: Callable[[str], str]) -> None:
     """A worker whose clock is ahead would drop it."""
-    environment = {
-        "PATH": os.environ["PATH"], "DATABASE_URL": house.app(Role.WORKER).extensions["zbor"].database_url,
-        "REDIS_URL": "redis://localhost", "ZBOR_PUBLIC_URL": "http://localhost", "ZBOR_MAIL_FROM": "a@example.org",
-        "ZBOR_ROOT_PUBLIC_KEY": base64.b64encode(secrets.root_public_key).decode(), "ZBOR_BUNDLE_DIR": str(tmp_path),
-        "ZBOR_SECRETS_DIR": str(secrets.folder / "worker"),
-    }  # fmt: skip
-    code = "from worker.celery import app; print(sorted(app.conf.beat_schedule), [e.get('options') for e in app.conf.beat_schedule.values()])"
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert done.stdout == "['purge', 'sweep'] [None, None]\n"
+    printed = in_celery("print({name: entry.get('options') for name, entry in app.conf.beat_schedule.items()})")
+    assert printed == "{'sweep': None, 'purge': None}\n"
+
+
+def test_a_worker_soon_notices_that_the_broker_is_back(in_celery: Callable[[str], str]) -> None:
+    looks = "app.connection_for_read().ensure_connection(lambda error, pause: print(pause), 4)"
+    assert in_celery(f"from contextlib import suppress\nwith suppress(Exception): {looks}") == "2.0\n" * 4
 
 
 def test_the_purge_erases_what_is_over(house: House, make_own: Factory) -> None:
