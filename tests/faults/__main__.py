@@ -86,10 +86,12 @@ def run_one(name: str) -> tuple[str, list[Number]]:
                 scenario(run)
         except Exception as error:  # One scenario that breaks down must not hide the others' numbers.
             run.exactly(f"breakdown of the scenario: {type(error).__name__}: {error}", 1, 0)
+        for one in run.broken:
+            say(f"[red]BROKEN[/] {one.what}: {one.measured} where {one.demanded} is demanded")
         if run.broken and run.stand.logs.exists():
             shutil.rmtree(KEPT_LOGS / name, ignore_errors=True)
             shutil.copytree(run.stand.logs, KEPT_LOGS / name)
-            say(f"[red]BROKEN[/]; the logs are in {(KEPT_LOGS / name).relative_to(ROOT)}")
+            say(f"the logs are in {(KEPT_LOGS / name).relative_to(ROOT)}")
     say("done")
     return run.done, run.numbers
 

@@ -122,23 +122,27 @@ class Crowd:
     def sending(self, items: Sequence[Item], seconds: float = 0.0) -> Iterator[None]:
         """Send everything, spread over at least `seconds`, while the caller breaks things. Ends when all is sent."""
         todo = iter(enumerate(items))
-        taking = threading.Lock()
+        taking, broken_off = threading.Lock(), threading.Event()
         start, pause = time.monotonic(), seconds / max(1, len(items))
 
         def visit() -> None:
-            while True:
+            while not broken_off.is_set():
                 with taking:
                     number, item = next(todo, (0, None))
                 if item is None:
-                    self.is_sending = False
-                    return
+                    break
                 time.sleep(max(0.0, start + number * pause - time.monotonic()))
                 self._post(item) if isinstance(item, Post) else self._insert(item)
+            self.is_sending = False
 
         with ThreadPoolExecutor(VISITORS) as pool:
             self.is_sending = True
             visitors = [pool.submit(visit) for _ in range(VISITORS)]
-            yield
+            try:
+                yield
+            except BaseException:
+                broken_off.set()
+                raise
             for visitor in visitors:
                 visitor.result()
 

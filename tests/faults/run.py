@@ -137,20 +137,19 @@ class Run:
         """Events that wait now."""
         return self.value("SELECT count(*) FROM inbox WHERE state = 'new'")
 
-    def wait_for_mails(self) -> None:
-        """Until no mail is queued. When nothing moves, what is left was leased by mailers that were killed: time passes."""
-        left: list[object] = [None, 0.0]
-
-        def all_gone() -> bool:
+    def wait_for_mails(self, killed: bool = False) -> None:
+        """Until no mail is queued. If mailers were `killed`, the time passes for which these had leased mails."""
+        deadline, before, since = time.monotonic() + PATIENCE, None, time.monotonic()
+        while time.monotonic() < deadline:
             queued = self.value("SELECT count(*) FROM outbox WHERE state = 'queued'")
-            if queued != left[0]:
-                left[:] = queued, time.monotonic()
-            elif time.monotonic() > float(str(left[1])) + 10:
+            if queued == 0:
+                return
+            if queued != before:
+                before, since = queued, time.monotonic()
+            elif killed and time.monotonic() > since + 10:
                 self.let_leases_end()
-                left[1] = time.monotonic()
-            return bool(queued == 0)
-
-        self.wait_for(all_gone, every=0.5)
+                since = time.monotonic()
+            time.sleep(0.5)
 
     def let_leases_end(self, but: Sequence[UUID] = ()) -> None:
         """As if as much time had passed as mails are leased or put off for."""

@@ -55,6 +55,7 @@ def flush_queue(run: Run, submissions: int = 6000, flushes: int = 10, away: floa
     under_load = 0
     with run.crowd.sending(items[:first], 1.5 * flushes):
         under_load += flush(run, flushes)
+    run.wait_for(lambda: run.waiting() < FEW_WAITING)
     gone = run.value("SELECT clock_timestamp()")
     run.say(f"no queue for {away:.0f} s")
     run.stand.valkey.stop()
@@ -64,7 +65,8 @@ def flush_queue(run: Run, submissions: int = 6000, flushes: int = 10, away: floa
         back = run.value("SELECT clock_timestamp()")
         still = run.crowd.is_sending
         run.say("the queue is back")
-    run.crowd.send(items[second:])
+    with run.crowd.sending(items[second:], away):
+        pass
     run.done = (
         f"{submissions} forms; {flushes} x FLUSHALL, {under_load} under load;"
         f" {away:.0f} s without Valkey, {'all' if still else 'not all'} under load"
@@ -93,12 +95,12 @@ def flush(run: Run, times: int) -> int:
     return under_load
 
 
-def crash_database(run: Run, submissions: int = 6000, crashes: int = 3) -> None:
-    """F3: PostgreSQL crashes under load."""
+def crash_database(run: Run, submissions: int = 6000, crashes: int = 3, a_second: float = 40.0) -> None:
+    """F3: PostgreSQL crashes under load, which is not more than the workers keep up with when nothing is broken."""
     run.start()
     under_load = 0
     for number, part in enumerate(parts(run.crowd.signatures(submissions), crashes), start=1):
-        with run.crowd.sending(part):
+        with run.crowd.sending(part, len(part) / a_second):
             enough = len(run.crowd.acknowledged_at) + len(part) // 5
             run.wait_for(lambda enough=enough: len(run.crowd.acknowledged_at) > enough)
             under_load += run.crowd.is_sending
@@ -207,7 +209,7 @@ def all_at_once(run: Run, submissions: int = 6000, kills: int = 10, away: float 
     )
     run.exactly("kills mid-transaction", struck, kills)
     run.check_events()
-    run.wait_for_mails()
+    run.wait_for_mails(killed=True)
     # The mailer was killed once with two processes, and the database lost what two mailers with two were writing.
     run.check_mails(repeats=2 + 3 * 4)
     run.check_peace()
@@ -297,7 +299,7 @@ def kill_mailer(run: Run, submissions: int = 200, kills: int = 20) -> None:
             run.say(f"kill {number} of {kills}")
         run.stand.start_celery("heavy")
         run.let_leases_end()
-        run.wait_for_mails()
+        run.wait_for_mails(killed=True)
     run.done = f"{submissions} forms; {kills} kills, {struck} between the server's 250 and the commit"
     run.exactly("kills in that moment", struck, kills)
     run.check_events()
