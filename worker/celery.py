@@ -9,7 +9,7 @@ from typing import Any
 from celery import Task
 from celery.signals import setup_logging, worker_process_init
 from flask import Flask
-from kombu import Connection
+from kombu.connection import Connection
 
 import petitions.checks  # noqa: F401  # Registers its invariants, as the line above does.
 from core.config import Role, read_config
