@@ -42,7 +42,7 @@ class Echo:
             try:
                 self._listen()
             except (redis.RedisError, OSError):
-                time.sleep(0.1)  # The server is away; nothing can be pushed meanwhile, so nothing is missed.
+                time.sleep(0.1)  # The server is away, and so are those who push; we are back before most of them.
 
     def _listen(self) -> None:
         with redis.Redis.from_url(self.url) as client, client.monitor() as monitor:
