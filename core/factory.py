@@ -57,7 +57,7 @@ def create_base_app(config: Config) -> Flask:
     db.init_app(app)
     migrate.init_app(app, db)
     register_i18n(app)
-    if config.redis_url:
+    if config.redis_url.startswith("redis"):
         init_queues(app, config.redis_url)
     if config.role in (Role.PUBLIC, Role.CONSOLE):
         _make_web(app, config)

@@ -1,15 +1,17 @@
-"""The only door to the queue. A message is a task's name and at most an id; losing it loses nothing."""
+"""The only door to the queue. A message is a task's name; losing it loses nothing."""
 
 from __future__ import annotations
 
 import logging
 import time
 from enum import StrEnum
-from typing import Any
 
 from celery import Celery
 from flask import Flask, current_app
 from kombu.exceptions import OperationalError
+from redis import Redis, RedisError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +29,9 @@ class TaskName(StrEnum):
 
 SILENCE_SECONDS = 5.0
 """After a wake-up that could not be sent, how long no other is tried: a frozen broker must not slow every form."""
+
+PENDING_SECONDS = 5
+"""How long a wake-up that was sent stands for those after it, unless it arrives sooner."""
 
 
 def make_celery(redis_url: str, socket_timeout: float) -> Celery:
@@ -62,19 +67,37 @@ def make_celery(redis_url: str, socket_timeout: float) -> Celery:
 def init_queues(app: Flask, redis_url: str) -> None:
     """Bind the producer to an application. It gives up on a dead or frozen broker within 0.2 s."""
     app.extensions["zbor_celery"] = make_celery(redis_url, socket_timeout=0.2)
+    app.extensions["zbor_wake_ups"] = Redis.from_url(
+        redis_url, socket_timeout=0.2, socket_connect_timeout=0.2, retry=Retry(NoBackoff(), 0)
+    )
 
 
-def wake(task: TaskName, *ids: str | int) -> None:
+def wake(task: TaskName) -> None:
     """Ask the worker to look now instead of at the next sweep. Call it after the commit.
 
-    It may fail in silence: the row is stored, and the sweep finds it within 30 seconds.
+    It may fail in silence: the row is stored, and the sweep finds it within 30 seconds. While one is on its way no other
+    is sent: whoever takes it looks after `arrived`, and so finds what was committed before this call.
     """
     celery: Celery | None = current_app.extensions.get("zbor_celery")
     if celery is None or time.monotonic() < current_app.extensions.get("zbor_silent_until", 0.0):
         return
-    options: dict[str, Any] = {"args": ids, "retry": False, "ignore_result": True}
+    wake_ups: Redis = current_app.extensions["zbor_wake_ups"]
     try:
-        celery.send_task(task, **options)
-    except (OperationalError, OSError) as error:
+        if wake_ups.set(_on_its_way(task), 1, nx=True, ex=PENDING_SECONDS):
+            celery.send_task(task, retry=False, ignore_result=True)
+    except (OperationalError, RedisError, OSError) as error:
         current_app.extensions["zbor_silent_until"] = time.monotonic() + SILENCE_SECONDS
         log.warning("wake-up %s not sent (%s); the sweep will find the work", task, type(error).__name__)
+
+
+def arrived(task: str) -> None:
+    """A wake-up was taken: from now on the next one is sent. Call it before looking into the database."""
+    try:
+        current_app.extensions["zbor_wake_ups"].delete(_on_its_way(task))
+    except RedisError as error:
+        # Then the next one is sent a few seconds later, when this one's time is over.
+        log.warning("wake-up %s not marked as arrived (%s)", task, type(error).__name__)
+
+
+def _on_its_way(task: str) -> str:
+    return f"zbor:on-its-way:{task}"

@@ -16,7 +16,7 @@ from core.config import Role, read_config
 from core.errors import describe
 from core.extensions import db
 from core.factory import create_base_app
-from core.queues import TaskName, make_celery
+from core.queues import TaskName, arrived, make_celery
 
 log = logging.getLogger(__name__)
 flask_app: Flask = create_base_app(read_config(Role.WORKER))
@@ -30,6 +30,7 @@ class AppTask(Task):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         with flask_app.app_context():
             try:
+                arrived(self.name)
                 return super().__call__(*args, **kwargs)
             except Exception as error:
                 # The work is still in its rows, where the sweep finds it. Celery would log the error with its text.

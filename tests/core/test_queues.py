@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import redis
 from celery import Task
 
 from core.config import Role
-from core.demo.embedded import free_port
-from core.queues import TaskName, wake
+from core.demo.embedded import EmbeddedValkey, free_port
+from core.queues import PENDING_SECONDS, TaskName, arrived, wake
 from tests.conftest import House
 from tests.factories import Factory, hidden, sign
 
@@ -25,6 +28,43 @@ def test_signing_works_and_stays_quick_without_redis(
     assert time.monotonic() - started < 3
     assert "wake-up drain not sent" in caplog.text
     assert house.value("SELECT count(*) FROM inbox") == 1
+
+
+@pytest.fixture
+def valkey(tmp_path: Path) -> Iterator[redis.Redis]:
+    server = EmbeddedValkey(tmp_path / "valkey", free_port())
+    server.start()
+    with redis.Redis.from_url(server.url) as client:
+        yield client
+    server.stop()
+
+
+def test_a_wake_up_on_its_way_stands_for_those_after_it(house: House, valkey: redis.Redis) -> None:
+    port = valkey.connection_pool.connection_kwargs["port"]
+    app = house.app(Role.PUBLIC, redis_url=f"redis://127.0.0.1:{port}/0")
+    with app.app_context():
+        for _ in range(3):
+            wake(TaskName.DRAIN)
+        assert valkey.llen("light") == 1
+        wake(TaskName.MAIL)
+        assert valkey.llen("heavy") == 1, "each task has its own"
+        arrived(TaskName.DRAIN)
+        wake(TaskName.DRAIN)
+        assert valkey.llen("light") == 2, "what comes after it arrived may be news to whoever took it"
+        valkey.flushall()
+        wake(TaskName.DRAIN)
+        assert valkey.llen("light") == 1, "a queue that was emptied has forgotten what was on its way"
+        key = next(iter(valkey.scan_iter("zbor:*drain")))
+        assert 0 < valkey.pttl(key) <= PENDING_SECONDS * 1000, "a lost message is not waited for"
+        app.extensions["zbor_wake_ups"].close()
+        app.extensions["zbor_celery"].close()
+
+
+def test_what_cannot_be_marked_as_arrived_is_no_error(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    app = house.app(Role.PUBLIC, redis_url=f"redis://127.0.0.1:{free_port()}/0")
+    with app.app_context():
+        arrived(TaskName.DRAIN)
+    assert "not marked as arrived" in caplog.text
 
 
 def test_without_a_broker_nothing_is_sent(house: House) -> None:
