@@ -204,7 +204,7 @@ ENGINES: dict[str, Callable[[BundleDocument], bytes]] = {
 
 
 def measure(engine: str, total: int, out: Path) -> tuple[float, float]:
-    """Draw in a child. Returns seconds and the peak memory in MB of the largest process, above one that draws a single row."""
+    """Draw in a child. Returns seconds, above those for a single row, and the peak memory in MB of the largest process."""
 
     def run(rows: int) -> tuple[float, float]:
         started = time.monotonic()

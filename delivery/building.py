@@ -6,6 +6,7 @@ import hashlib
 import logging
 import os
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -58,14 +59,21 @@ class Claim:
     fence: int
 
 
-def claim_bundle() -> Claim | None:
-    """Take the oldest bundle that is approved, or whose builder went silent. Leases run on the database's clock. Commits."""
+def claim_bundle(but: Collection[UUID] = ()) -> Claim | None:
+    """Take the oldest bundle that is approved, or whose builder went silent. Leases run on the database's clock. Commits.
+
+    `but` are bundles that are not to be taken.
+    """
     free = or_(
         Bundle.state == BundleState.APPROVED,
         (Bundle.state == BundleState.BUILDING) & (Bundle.leased_until < func.now()),
     )
     bundle = db.session.scalar(
-        select(Bundle).where(free).order_by(Bundle.requested_at).limit(1).with_for_update(skip_locked=True)
+        select(Bundle)
+        .where(free, Bundle.id.not_in(list(but)))
+        .order_by(Bundle.requested_at)
+        .limit(1)
+        .with_for_update(skip_locked=True)
     )
     if bundle is None:
         db.session.rollback()
@@ -75,7 +83,7 @@ def claim_bundle() -> Claim | None:
     if bundle.attempts > MAX_ATTEMPTS:
         bundle.state, bundle.leased_until, bundle.step = BundleState.FAILED, None, None
         db.session.commit()
-        return claim_bundle()
+        return claim_bundle(but)
     bundle.state, bundle.leased_until, bundle.step = BundleState.BUILDING, func.now() + LEASE, "collecting"
     claim = Claim(bundle.id, bundle.fence)
     db.session.commit()

@@ -57,6 +57,8 @@ class PlainText:
                 )
             case "control":
                 raise StopValidation(_("There is an invisible or control character in it. Please type it anew."))
+            case "marks":
+                raise StopValidation(_("There are too many marks on one letter. Please type it anew."))
             case "link":
                 raise StopValidation(_("This looks like a web address. Please write only the name."))
             case "formula":

@@ -24,6 +24,10 @@ _LINK = re.compile(
 # First characters that make a spreadsheet take a cell for a formula, full-width forms included
 # (OWASP ASVS 5.0, 1.2.10).
 _FORMULA = tuple("=+-@\t\r＝＋－＠")
+# More marks on one letter than any of our scripts sets (pointed Hebrew: three) print over the lines above and below.
+_MARKS = re.compile(
+    r"[\u0300-\u036f\u0483-\u0489\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed\u0900-\u0903\u093a-\u094f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{5}"
+)
 _JOINERS = "\u200c\u200d"  # Needed inside words of some scripts.
 
 
@@ -46,7 +50,7 @@ def tidy(text: str | None) -> str:
 
 
 def problem_with(text: str, longest: int) -> str | None:
-    """Why this cannot be a name or a city: `empty`, `long`, `control`, `link`, `formula`, `unprintable`, `letterless`, or None when it can."""
+    """Why this cannot be a name or a city: `empty`, `long`, `control`, `marks`, `link`, `formula`, `unprintable`, `letterless`, or None when it can."""
     if not text:
         return "empty"
     if len(text) > longest:
@@ -56,6 +60,8 @@ def problem_with(text: str, longest: int) -> str | None:
         for char in text
     ):
         return "control"
+    if _MARKS.search(text):
+        return "marks"
     if _LINK.search(text):
         return "link"
     if text.startswith(_FORMULA):

@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 LOT_LEASE = timedelta(minutes=1)
 FIRST_PAUSE = timedelta(seconds=30)
 LONGEST_PAUSE = timedelta(hours=12)
+KEY_PAUSE = timedelta(minutes=10)
 SERVER_PAUSE = timedelta(seconds=60)
 GIVE_UP_AFTER = timedelta(days=5)
 MAX_ATTEMPTS = 16
@@ -172,8 +173,9 @@ def _send_one(smtp: smtplib.SMTP, lease: Lease, keyring: Keyring, config: Config
     try:
         mail = decrypt_record(open_row_key(row.row_key_id, keyring.private_keys), "outbox", row.id, row.sealed)
     except KeyNotHeldError:
-        # Not this mail's fault, so it is not counted as an attempt. The sweep raises the alarm.
-        _write(lease, due_at=func.now() + SERVER_PAUSE, leased_until=None, attempts=lease.attempts - 1)
+        # Not this mail's fault, so it is not counted as an attempt.
+        log.error("mail %s waits for a sealing key that is not among the worker's secrets", lease.mail_id)
+        _write(lease, due_at=func.now() + KEY_PAUSE, leased_until=None, attempts=lease.attempts - 1)
         return
     except (SealingError, LookupError):
         _put_off(lease, None)  # What was erased is settled by the next look.

@@ -31,7 +31,7 @@ REGISTER_FONTS = [
     *(f"Noto Sans {script}" for script in ("Hebrew", "Georgian", "Armenian", "Arabic", "Devanagari")),
     "Noto Sans CJK JP",
 ]
-LONGEST_WORD = 25  # Letters of 9 pt that fit into a column of 65 mm, wide ones too.
+LONGEST_WORD = 18  # Letters that fit into a column whatever they are; longer words are measured.
 
 
 def draw_bundle(document: BundleDocument) -> Sequence[Volume]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from uuid import UUID
 
 from celery import shared_task
 from psycopg.errors import DeadlockDetected, LockNotAvailable
@@ -60,9 +61,9 @@ def mail() -> None:
 
 @shared_task(name=TaskName.BUNDLES)
 def bundles() -> None:
-    """Build every bundle that is waiting."""
-    config = current_config()
-    while (claim := building.claim_bundle()) is not None:
+    """Build every bundle that is waiting, each tried once: one that fails must not stop the others."""
+    config, failed = current_config(), set[UUID]()
+    while (claim := building.claim_bundle(failed)) is not None:
         try:
             building.build(claim, load_keyring(config), draw_bundle, config)
         except building.LeaseLostError:
@@ -72,7 +73,7 @@ def bundles() -> None:
             # a name, so only its type and place are logged.
             log.error("building bundle %s failed: %s", claim.bundle_id, describe(error))
             building.release(claim, blameless=isinstance(error, (UnavailableError, KeyNotHeldError)))
-            return
+            failed.add(claim.bundle_id)
 
 
 @shared_task(name=TaskName.DOWNLOADS)

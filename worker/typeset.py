@@ -6,14 +6,17 @@ rows, and the names of a ministry's signers would stay in the worker's memory wi
 
 from __future__ import annotations
 
+import ctypes
 import json
 import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import typst
 
+PR_SET_PDEATHSIG = 1  # From linux/prctl.h.
 MOST_MEMORY = 8 * 2**30
 MOST_SECONDS = 600
 
@@ -40,6 +43,7 @@ def typeset(template: Path, fonts: Path, values: dict[str, object]) -> bytes:
 
 def main() -> None:
     """Child's side."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # It holds names, so it must not outlive a killed worker.
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (MOST_SECONDS, MOST_SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

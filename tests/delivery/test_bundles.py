@@ -230,6 +230,23 @@ def test_a_build_that_fails_goes_back_and_is_given_up_in_the_end(
     assert ask(house, client, petition).location != page.location
 
 
+def test_a_bundle_that_is_left_out_lets_the_next_be_built(house: House, make_own: Factory, petition: int) -> None:
+    slug = make_own.slug(petition)
+    counted(house, slug)
+    counted(house, slug, email="lt@example.org", country="LT")
+    client = log_in(house, make_own, petition)
+    for country in ("PL", "LT"):
+        ask(house, client, petition, country)
+    with house.inside(Role.WORKER):
+        first = building.claim_bundle()
+        assert first is not None
+        building.release(first, blameless=True)
+        second = building.claim_bundle({first.bundle_id})
+        assert second is not None
+        assert second.bundle_id != first.bundle_id
+        assert building.claim_bundle({first.bundle_id, second.bundle_id}) is None
+
+
 def test_half_written_file_never_has_the_final_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import os
 

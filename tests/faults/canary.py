@@ -12,9 +12,12 @@ import redis
 from psycopg import sql
 
 from core.demo.stand import Stand
+from delivery.document import Volume, archive
 
 _ZLIB = re.compile(rb"\x78[\x01\x5e\x9c\xda]")
 _MOST_INFLATED = 1 << 20
+_OPEN_BUNDLES = {"a PDF": b"%PDF-1.", "a ZIP file": b"PK\x03\x04\x14\x00"}
+"""How files begin that hold names in ways no search for bytes finds; at rest there must be none, whoever is in it."""
 
 
 def spellings(word: str) -> dict[str, list[bytes]]:
@@ -56,7 +59,7 @@ def _plain(wanted: Mapping[str, list[bytes]], data: bytes) -> set[str]:
 
 
 def search(stand: Stand, word: str) -> list[str]:
-    """Every place of a stand where a word lies: `<place>: <spelling>`. Empty is good.
+    """Every place of a stand where a word, or an unsealed bundle, lies: `<place>: <spelling>`. Empty is good.
 
     Looked through is every file below the stand's folder (the database's cluster with its WAL and log, Valkey's dump,
     beat's schedule, sealed bundles, all logs), and each table's rows as text, because PostgreSQL may keep long rows
@@ -72,7 +75,9 @@ def search(stand: Stand, word: str) -> list[str]:
     hits = []
     for path in sorted(stand.folder.rglob("*")):
         if path.is_file() and stand.mails not in path.parents:
-            hits += [f"{path.relative_to(stand.folder)}: {name}" for name in sorted(find(word, _read(path)))]
+            data = _read(path)
+            found = sorted(find(word, data)) + [name for name, start in _OPEN_BUNDLES.items() if start in data]
+            hits += [f"{path.relative_to(stand.folder)}: {name}" for name in found]
     for table, rows in _tables(stand):
         hits += [f"table {table}: {name}" for name in sorted(find(word, rows))]
     return hits
@@ -89,7 +94,16 @@ def plant(stand: Stand, word: str) -> list[str]:
     lines = {name: needles[0] for name, needles in spellings(word).items()}
     lines |= {"zlib of utf-8": zlib.compress(word.upper().encode())}
     (stand.logs / "planted.log").write_bytes(b"\n".join(lines.values()))
-    places = ("postgres/data/base/", "postgres/data/pg_wal/", "valkey/dump.rdb: utf-8", "table public.planted: utf-8")
+    (stand.folder / "planted.zip").write_bytes(archive("ZB-0", [Volume("letter", b"%PDF-1.7", 1)]))
+    (stand.folder / "planted.pdf").write_bytes(b"%PDF-1.7")
+    bundles = ("planted.zip: a ZIP file", "planted.pdf: a PDF")
+    places = (
+        *bundles,
+        "postgres/data/base/",
+        "postgres/data/pg_wal/",
+        "valkey/dump.rdb: utf-8",
+        "table public.planted: utf-8",
+    )
     return [*places, *(f"logs/planted.log: {name}" for name in lines)]
 
 

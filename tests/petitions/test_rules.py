@@ -41,6 +41,11 @@ def test_what_the_register_cannot_print_is_refused(name: str) -> None:
     assert problem_with(tidy(name), 80) == "unprintable"
 
 
+def test_more_marks_on_one_letter_than_any_script_sets_are_refused() -> None:
+    assert problem_with("שָׁלוֹם Nguyễn J́", 80) is None
+    assert problem_with("A" + "\u0301" * 5, 80) == "marks"
+
+
 @pytest.mark.parametrize(
     "city",
     ["St. Gallen", "Frankfurt am Main", "Bielsko-Biała", "'s-Hertogenbosch", "Washington, D.C.", "Visit zbor.org"],
