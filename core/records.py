@@ -32,10 +32,19 @@ class RowKey(Model):
 
 def new_row_key() -> tuple[UUID, bytes]:
     """Make a key, store it sealed, return its id and the key itself. Does not commit."""
-    key_id, key = uuid4(), os.urandom(32)
-    db.session.add(RowKey(id=key_id, sealed=seal_bytes(key, recipients(), context("row-key", key_id))))
-    db.session.flush()  # Other rows point at it.
-    return key_id, key
+    return new_row_keys(1)[0]
+
+
+def new_row_keys(number: int) -> list[tuple[UUID, bytes]]:
+    """The same for many at once."""
+    keys = [(uuid4(), os.urandom(32)) for _ in range(number)]
+    if keys:
+        sealed_to = recipients()
+        db.session.add_all(
+            RowKey(id=key_id, sealed=seal_bytes(key, sealed_to, context("row-key", key_id))) for key_id, key in keys
+        )
+        db.session.flush()  # Other rows point at them.
+    return keys
 
 
 def open_row_key(key_id: UUID, private_keys: Mapping[UUID, X25519PrivateKey]) -> bytes:

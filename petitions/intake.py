@@ -5,9 +5,9 @@ No function here commits. Each returns an Outcome: what to answer the visitor, a
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -28,7 +28,7 @@ from core.records import (
     decrypt_record,
     destroy_row_key,
     encrypt_record,
-    new_row_key,
+    new_row_keys,
     open_row_key,
     open_sealed_row_key,
 )
@@ -53,29 +53,139 @@ class Outcome:
     mails: int = 0
 
 
-def record_signature(event: InboxEvent, payload: Mapping[str, Any], keyring: Keyring) -> Outcome:
-    """A `sign` event becomes a signature: pending with a mail to confirm, or duplicate, or rejected."""
-    petition = db.session.get(Petition, event.petition_id)
-    if petition is None:
-        return Outcome(None, Counter())
-    country = str(payload.get("country", ""))
-    signature = Signature(
-        id=uuid4(),
-        event_id=event.id,
-        petition_id=petition.id,
-        addressee_id=route(petition, country),
-        country_code=country[:2],
-        state=SignatureState.REJECTED,
-        received_at=event.received_at,
-    )
-    db.session.add(signature)
-    email = normal_email(str(payload.get("email", "")))
-    signature.reason = _reason_to_reject(petition, event, payload, email)
-    mails = 0
-    if signature.reason is None and email is not None:
-        mails = _await_confirmation(signature, payload, email, keyring)
+Opened = tuple[InboxEvent, Mapping[str, Any]]
+"""An event with its payload."""
+
+
+def record_signatures(opened: Sequence[Opened], keyring: Keyring) -> list[Outcome]:
+    """Each `sign` event becomes a signature: pending with a mail to confirm, or duplicate, or rejected.
+
+    Many at once, because most of the time goes into statements: what all need is asked for once, and what all leave
+    behind is written together.
+    """
+    petitions = {
+        one.id: one
+        for one in db.session.scalars(
+            select(Petition).where(Petition.id.in_({event.petition_id for event, _ in opened}))
+        )
+    }
+    routes = _routes(petitions)
+    arrivals = [
+        _Arrival(event, payload, petitions[event.petition_id], routes)
+        for event, payload in opened
+        if event.petition_id in petitions
+    ]
+    for one in arrivals:
+        one.check(keyring)
+    mailboxes = _known_mailboxes([one.signature for one in arrivals if one.signature.mailbox_hmac is not None])
+    for one in arrivals:
+        if one.signature.mailbox_hmac is not None:
+            one.settle(mailboxes[one.signature.petition_id, one.signature.mailbox_hmac])
+    to_be_mailed = [one for one in arrivals if one.template]
+    for one, (key_id, key) in zip(to_be_mailed, new_row_keys(len(to_be_mailed)), strict=True):
+        one.seal(key_id, key, keyring)
+    db.session.add_all(one.signature for one in arrivals)
     db.session.flush()
-    return Outcome(None, Counter({_place(signature): 1}), mails)
+    outcomes = {
+        one.event.id: Outcome(None, Counter({_place(one.signature): 1}), int(one.template is not None))
+        for one in arrivals
+    }
+    return [outcomes.get(event.id, Outcome(None, Counter())) for event, _ in opened]
+
+
+@dataclass(slots=True)
+class _Mailbox:
+    """What is known of a mailbox that signed a petition."""
+
+    counted_id: UUID | None = None
+    received_at: list[datetime] = field(default_factory=list)
+
+
+class _Arrival:
+    """A signature on its way from an event into the tables."""
+
+    def __init__(
+        self, event: InboxEvent, payload: Mapping[str, Any], petition: Petition, routes: Mapping[tuple[int, str], int]
+    ) -> None:
+        country = str(payload.get("country", ""))
+        self.event, self.payload, self.petition = event, payload, petition
+        self.email = normal_email(str(payload.get("email", "")))
+        self.template: str | None = None
+        self.counted_id: UUID | None = None
+        self.signature = Signature(
+            id=uuid4(),
+            event_id=event.id,
+            petition_id=petition.id,
+            addressee_id=routes.get((petition.id, country), petition.fallback_addressee_id),
+            country_code=country[:2],
+            state=SignatureState.REJECTED,
+            received_at=event.received_at,
+        )
+
+    def check(self, keyring: Keyring) -> None:
+        """Reject it, or give it the blind index of its mailbox."""
+        self.signature.reason = _reason_to_reject(self.petition, self.event, self.payload, self.email)
+        if self.signature.reason is None and self.email is not None:
+            self.signature.mailbox_hmac = keyring.mailbox_hmac(self.petition.id, canonical_mailbox(self.email))
+
+    def settle(self, mailbox: _Mailbox) -> None:
+        """Whether this mailbox may still be counted, and which mail says so."""
+        signature = self.signature
+        a_day_before = signature.received_at - timedelta(days=1)
+        if sum(moment > a_day_before for moment in mailbox.received_at) >= MAILS_A_DAY:
+            # It keeps no blind index: a mailbox that is flooded would make every look at it longer.
+            signature.state, signature.reason, signature.mailbox_hmac = SignatureState.DUPLICATE, "too_many", None
+            return
+        mailbox.received_at.append(signature.received_at)
+        self.counted_id = mailbox.counted_id
+        if self.counted_id is None:
+            signature.state, self.template = SignatureState.PENDING, "confirm"
+        else:
+            signature.state, signature.reason = SignatureState.DUPLICATE, "already_counted"
+            self.template = "already_signed"
+
+    def seal(self, key_id: UUID, key: bytes, keyring: Keyring) -> None:
+        """Encrypt what is personal, and queue the mail."""
+        signature, payload = self.signature, self.payload
+        signature.row_key_id = key_id
+        language = payload["language"] if payload.get("language") in LANGUAGES else "en"
+        mail = {"to": self.email, "language": language}
+        if self.counted_id is None:
+            signature.sealed = encrypt_record(key, "signatures", signature.id, payload)
+            mail["confirm_url"] = _link("confirm", signature.id, language, keyring)
+        mail["withdraw_url"] = _link("withdraw", self.counted_id or signature.id, language, keyring)
+        queue_mail(str(self.template), key_id, key, mail)
+
+
+def _routes(petitions: Collection[int]) -> dict[tuple[int, str], int]:
+    """Whose signature it is, by petition and country of residence; other countries are the fallback addressee's."""
+    rows = db.session.execute(
+        select(PetitionAddressee.petition_id, Addressee.country_code, Addressee.id)
+        .join(Addressee, PetitionAddressee.addressee_id == Addressee.id)
+        .where(PetitionAddressee.petition_id.in_(list(petitions)), Addressee.country_code.is_not(None))
+    )
+    return {(petition_id, str(country)): addressee_id for petition_id, country, addressee_id in rows}
+
+
+def _known_mailboxes(signatures: Sequence[Signature]) -> defaultdict[tuple[int, bytes | None], _Mailbox]:
+    """What is known of the mailboxes of these, not counting themselves."""
+    known: defaultdict[tuple[int, bytes | None], _Mailbox] = defaultdict(_Mailbox)
+    if not signatures:
+        return known
+    rows = db.session.execute(
+        select(
+            Signature.petition_id, Signature.mailbox_hmac, Signature.id, Signature.state, Signature.received_at
+        ).where(
+            Signature.petition_id.in_({one.petition_id for one in signatures}),
+            Signature.mailbox_hmac.in_({one.mailbox_hmac for one in signatures}),
+        )
+    )
+    for petition_id, mailbox_hmac, signature_id, state, received_at in rows:
+        mailbox = known[petition_id, mailbox_hmac]
+        mailbox.received_at.append(received_at)
+        if state == SignatureState.COUNTED:
+            mailbox.counted_id = signature_id
+    return known
 
 
 def _reason_to_reject(
@@ -104,49 +214,8 @@ def _reason_to_reject(
     return None
 
 
-def _await_confirmation(signature: Signature, payload: Mapping[str, Any], email: str, keyring: Keyring) -> int:
-    """Settle whether this mailbox may still be counted, and queue the mail that says so. Returns mails queued."""
-    signature.mailbox_hmac = keyring.mailbox_hmac(signature.petition_id, canonical_mailbox(email))
-    same = (
-        Signature.petition_id == signature.petition_id,
-        Signature.mailbox_hmac == signature.mailbox_hmac,
-        Signature.id != signature.id,
-    )
-    a_day_before = signature.received_at - timedelta(days=1)
-    mailed = Signature.received_at > a_day_before
-    with db.session.no_autoflush:
-        counted_id = db.session.scalar(select(Signature.id).where(*same, Signature.state == SignatureState.COUNTED))
-        mails_today = db.session.scalars(select(func.count()).select_from(Signature).where(*same, mailed)).one()
-    if mails_today >= MAILS_A_DAY:
-        # It keeps no blind index: a mailbox that is flooded would make every look at it longer.
-        signature.state, signature.reason, signature.mailbox_hmac = SignatureState.DUPLICATE, "too_many", None
-        return 0
-    signature.row_key_id, row_key = new_row_key()
-    language = payload["language"] if payload.get("language") in LANGUAGES else "en"
-    mail = {"to": email, "language": language}
-    if counted_id is None:
-        signature.state = SignatureState.PENDING
-        signature.sealed = encrypt_record(row_key, "signatures", signature.id, payload)
-        mail["confirm_url"] = _link("confirm", signature.id, language, keyring)
-    else:
-        signature.state, signature.reason = SignatureState.DUPLICATE, "already_counted"
-    mail["withdraw_url"] = _link("withdraw", counted_id or signature.id, language, keyring)
-    queue_mail("already_signed" if counted_id else "confirm", signature.row_key_id, row_key, mail)
-    return 1
-
-
 def _link(purpose: str, signature_id: UUID, language: str, keyring: Keyring) -> str:
     return f"{current_config().public_url}/{purpose}/{keyring.token(purpose, signature_id)}?lang={language}"
-
-
-def route(petition: Petition, country_code: str) -> int:
-    """Whose signature it is: the addressee of the country of residence, or the petition's fallback addressee."""
-    addressee_id = db.session.scalar(
-        select(Addressee.id)
-        .join(PetitionAddressee, PetitionAddressee.addressee_id == Addressee.id)
-        .where(PetitionAddressee.petition_id == petition.id, Addressee.country_code == country_code)
-    )
-    return addressee_id or petition.fallback_addressee_id
 
 
 def _with_family(

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, select, update
@@ -24,7 +25,7 @@ from core.inbox import MAX_ATTEMPTS, InboxEvent, PublicSealingKey
 from core.keyring import Keyring
 from core.sealing import context, unseal
 from petitions import intake
-from petitions.intake import Moves, Outcome
+from petitions.intake import Moves, Opened, Outcome
 
 log = logging.getLogger(__name__)
 
@@ -33,10 +34,17 @@ ANSWER_LIFETIME = timedelta(hours=1)
 KEY_MARGIN = timedelta(hours=1)
 """How long after a key's end an event may still name it: the web keeps its list of keys for some seconds."""
 
-HANDLERS: Mapping[str, Callable[[InboxEvent, Mapping[str, Any], Keyring], Outcome]] = {
-    "sign": intake.record_signature,
-    "confirm": intake.confirm_signature,
-    "withdraw": intake.withdraw_signature,
+Handler = Callable[[Sequence[Opened], Keyring], Sequence[Outcome]]
+
+
+def _one_by_one(handle: Callable[[InboxEvent, Mapping[str, Any], Keyring], Outcome]) -> Handler:
+    return lambda opened, keyring: [handle(event, payload, keyring) for event, payload in opened]
+
+
+HANDLERS: Mapping[str, Handler] = {
+    "sign": intake.record_signatures,
+    "confirm": _one_by_one(intake.confirm_signature),
+    "withdraw": _one_by_one(intake.withdraw_signature),
 }
 
 
@@ -59,9 +67,10 @@ def drain_batch(keyring: Keyring) -> Batch:
     ).all()
     batch = Batch(events=len(events))
     moves: Moves = Counter()
-    for event in events:
-        outcome = _deal_with(event, keyring)
-        if outcome is not None:
+    opened = [one for event in events if (one := _open(event, keyring)) is not None]
+    # What came one after the other and is of one kind is dealt with together; the order of arrival stays.
+    for _kind, group in groupby(opened, key=lambda one: one[0].kind):
+        for outcome in _deal_with(list(group), keyring):
             moves.update(outcome.moves)
             batch.mails += outcome.mails
     intake.apply_moves(moves)
@@ -94,36 +103,47 @@ def report_missing_keys(keyring: Keyring) -> None:
         log.error("%d events wait for the sealing key %s, which is not among the worker's secrets", waiting, key_id)
 
 
-def _deal_with(event: InboxEvent, keyring: Keyring) -> Outcome | None:
-    event_id = event.id
+def _open(event: InboxEvent, keyring: Keyring) -> Opened | None:
     try:
-        payload = unseal(event.sealed or b"", keyring.private_keys, context(event.kind, event.petition_id, event_id))
-        handler = HANDLERS[event.kind]
+        payload = unseal(event.sealed or b"", keyring.private_keys, context(event.kind, event.petition_id, event.id))
+        HANDLERS[event.kind]
     except Exception as error:
         # Whatever a payload can do to its reader (a thousand nested lists, say), it does to itself alone. An event that
         # names a key we hold and is not sealed to it is a forgery, and ends here, too.
         event.state = "unreadable"
         event.drained_at = func.now()
-        log.warning("event %s set aside as unreadable: %s", event_id, describe(error))
+        log.warning("event %s set aside as unreadable: %s", event.id, describe(error))
         return None
+    return event, payload
+
+
+def _deal_with(opened: Sequence[Opened], keyring: Keyring) -> Sequence[Outcome]:
+    """Deal with events of one kind. When that fails, with each by itself, so that one cannot hold up the others."""
+    ids = [event.id for event, _ in opened]
+    kind = opened[0][0].kind
     try:
         with db.session.begin_nested():
-            outcome = handler(event, payload, keyring)
-            if outcome.answer is not None and isinstance(payload.get("answer_key"), str):
-                answer(event_id, payload["answer_key"], outcome.answer.encode(), ANSWER_LIFETIME)
-            event.state, event.sealed, event.drained_at = "done", None, func.now()
+            outcomes = HANDLERS[kind](opened, keyring)
+            for event_id, (_, payload), outcome in zip(ids, opened, outcomes, strict=True):
+                if outcome.answer is not None and isinstance(payload.get("answer_key"), str):
+                    answer(event_id, payload["answer_key"], outcome.answer.encode(), ANSWER_LIFETIME)
+            done = update(InboxEvent).where(InboxEvent.id.in_(ids))
+            db.session.execute(done.values(state="done", sealed=None, drained_at=func.now()))
     except (OperationalError, InterfaceError, UnavailableError):
         # The database is away or chose us to end a deadlock, or no key is valid: not this event's fault. The whole
         # batch is tried again.
         raise
     except Exception as error:
+        if len(opened) > 1:
+            return [outcome for one in opened for outcome in _deal_with([one], keyring)]
         # Anything else is this event's own fault, and must not block the others.
-        log.error("event %s of kind %s failed: %s", event_id, event.kind, describe(error))
+        event = opened[0][0]
+        log.error("event %s of kind %s failed: %s", ids[0], kind, describe(error))
         event.attempts += 1
         if event.attempts >= MAX_ATTEMPTS:
             event.state, event.drained_at = "failed", func.now()
-        return None
-    return outcome
+        return []
+    return outcomes
 
 
 def forget_unreadable() -> None:

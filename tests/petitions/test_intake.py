@@ -16,7 +16,6 @@ from core.config import Role
 from core.extensions import db
 from core.inbox import append
 from core.records import decrypt_record, open_row_key
-from petitions import intake
 from petitions.intake import CONFIRM_WITHIN, expire_unconfirmed, forget_duplicates
 from tests.conftest import House
 from tests.factories import VALID, Factory, counted, press, sign, signed, the_signature, token
@@ -327,14 +326,15 @@ def test_the_index_decides_when_the_look_missed_the_other_worker(
     counted(house, slug, email="first@example.org")
     late = signed(house, slug, email="late@example.org")
 
-    def after_the_look(event: Any, payload: Any, keyring: Any) -> Any:
+    def after_the_look(opened: Any, keyring: Any) -> Any:
         @sqlalchemy.event.listens_for(db.session, "before_flush", once=True)
         def same_mailbox(*_args: object) -> None:
             with house.acting(Role.WORKER):
                 house.sql("UPDATE signatures SET mailbox_hmac = :hmac WHERE state = 'counted'", hmac=late.mailbox_hmac)
 
-        return intake.confirm_signature(event, payload, keyring)
+        return confirm(opened, keyring)
 
+    confirm = drain.HANDLERS["confirm"]
     monkeypatch.setattr(drain, "HANDLERS", {**drain.HANDLERS, "confirm": after_the_look})
     client = house.client()
     answer = press(client, f"/confirm/{token(house, 'confirm', late.id)}")
@@ -354,9 +354,11 @@ def test_two_workers_confirming_at_once_count_one(
     rows = [signed(house, slug, name=name) for name in ("One Name", "Other Name")]
     barrier = Barrier(2, timeout=10)
 
-    def confirm_together(event: Any, payload: Any, keyring: Any) -> Any:
+    confirm = drain.HANDLERS["confirm"]
+
+    def confirm_together(opened: Any, keyring: Any) -> Any:
         barrier.wait()
-        return intake.confirm_signature(event, payload, keyring)
+        return confirm(opened, keyring)
 
     for row in rows:
         press(house.client(), f"/confirm/{token(house, 'confirm', row.id)}")

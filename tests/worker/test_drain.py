@@ -6,10 +6,12 @@ from dataclasses import replace
 from uuid import uuid4
 
 import pytest
+import sqlalchemy
 from sqlalchemy.exc import OperationalError
 
 from core.config import Role
 from core.errors import UnavailableError
+from core.extensions import db
 from core.inbox import MAX_ATTEMPTS
 from petitions import intake
 from tests.conftest import House
@@ -70,11 +72,12 @@ def test_an_event_whose_handling_fails_is_undone_alone_and_given_up_in_the_end(
     sign(house.client(), slug)
     sign(house.client(), slug, email="poison@example.org", name="Secret Poison")
 
-    def record(event, payload, keyring):  # type: ignore[no-untyped-def]  # Stands in for the handler.
-        outcome = intake.record_signature(event, payload, keyring)
-        if payload["email"].startswith("poison"):
-            raise ValueError(payload["name"])
-        return outcome
+    def record(opened, keyring):  # type: ignore[no-untyped-def]  # Stands in for the handler.
+        outcomes = intake.record_signatures(opened, keyring)
+        for _event, payload in opened:
+            if payload["email"].startswith("poison"):
+                raise ValueError(payload["name"])
+        return outcomes
 
     monkeypatch.setattr(drain, "HANDLERS", {**drain.HANDLERS, "sign": record})
     for attempt in range(1, MAX_ATTEMPTS):
@@ -222,3 +225,35 @@ def test_the_inbox_takes_no_oversized_kind_and_no_empty_event(house: House, kind
         house.sql(
             f"INSERT INTO inbox (id, key_id, kind, sealed) VALUES (gen_random_uuid(), gen_random_uuid(), {kind}, {sealed})"
         )
+
+
+def test_many_signatures_cost_as_many_statements_as_few(house: House, slug: str) -> None:
+    def statements(number: int, run: str) -> int:
+        for one in range(number):
+            sign(house.client(), slug, email=f"{run}{one}@example.org")
+        counted: list[str] = []
+        with house.inside(Role.WORKER):
+            engine = db.engine
+
+            def count(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+                counted.append(statement)
+
+            sqlalchemy.event.listen(engine, "before_cursor_execute", count)
+            drain.drain_batch(house.keyring)
+            sqlalchemy.event.remove(engine, "before_cursor_execute", count)
+        return len(counted)
+
+    few = statements(2, "few")
+    assert few > 5
+    assert statements(20, "many") <= few
+
+
+def test_a_mailbox_that_signs_often_in_one_batch_gets_three_mails(house: House, slug: str) -> None:
+    for number in range(5):
+        sign(house.client(), slug, email=f"olga+{number}@example.org")
+    house.drain()
+    assert house.sql("SELECT state, reason FROM signatures ORDER BY received_at, state DESC").all() == [
+        *[("pending", None)] * 3,
+        *[("duplicate", "too_many")] * 2,
+    ]
+    assert house.value("SELECT count(*) FROM outbox") == 3
