@@ -23,7 +23,7 @@ def test_the_demonstration_runs_and_runs_again(tmp_path: Path) -> None:
             Demonstration(stand, start(stand), total=60).run()
         finally:
             stand.stop()
-    assert len(list((tmp_path / "var" / "demo").glob("*.pdf"))) == 2
+    assert len(list((tmp_path / "var" / "demo").glob("*.zip"))) == 2
 
 
 def test_a_busy_port_is_named(tmp_path: Path) -> None:
