@@ -36,8 +36,8 @@ from delivery.document import (
     signed_on,
 )
 from delivery.models import Bundle, BundleState, Download
-from petitions.intake import count_by_state, read_counted
 from petitions.models import Addressee
+from petitions.register import count_by_state, read_counted
 from petitions.services import newest_text
 
 log = logging.getLogger(__name__)

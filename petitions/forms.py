@@ -70,7 +70,7 @@ class PlainText:
                     )
                 )
             case _:
-                raise StopValidation(_("There is no letter in it. Please write it in letters of any alphabet."))
+                raise StopValidation(_("There is no letter in it. Please write it in letters."))
 
 
 class MailAddress:

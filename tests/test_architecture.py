@@ -87,6 +87,8 @@ def test_web_processes_load_nothing_of_the_workers(role: str, tmp_path: Path) ->
         "typst",
         "core.keyring",
         "petitions.intake",
+        "petitions.states",
+        "petitions.register",
         "delivery.building",
         "core.demo",
         "pypdf",

@@ -24,8 +24,9 @@ from core.extensions import db
 from core.inbox import MAX_ATTEMPTS, InboxEvent, PublicSealingKey
 from core.keyring import Keyring
 from core.sealing import context, unseal
-from petitions import intake
-from petitions.intake import Moves, Opened, Outcome
+from petitions import intake, states
+from petitions.intake import Opened
+from petitions.states import Moves, Outcome
 
 log = logging.getLogger(__name__)
 
@@ -43,8 +44,8 @@ def _one_by_one(handle: Callable[[InboxEvent, Mapping[str, Any], Keyring], Outco
 
 HANDLERS: Mapping[str, Handler] = {
     "sign": intake.record_signatures,
-    "confirm": _one_by_one(intake.confirm_signature),
-    "withdraw": _one_by_one(intake.withdraw_signature),
+    "confirm": _one_by_one(states.confirm_signature),
+    "withdraw": _one_by_one(states.withdraw_signature),
 }
 
 
@@ -73,7 +74,7 @@ def drain_batch(keyring: Keyring) -> Batch:
         for outcome in _deal_with(list(group), keyring):
             moves.update(outcome.moves)
             batch.mails += outcome.mails
-    intake.apply_moves(moves)
+    states.apply_moves(moves)
     db.session.commit()
     return batch
 
@@ -148,5 +149,5 @@ def _deal_with(opened: Sequence[Opened], keyring: Keyring) -> Sequence[Outcome]:
 
 def forget_unreadable() -> None:
     """Erase the payloads of events that were set aside, after as long as an unconfirmed signature. Does not commit."""
-    old = InboxEvent.state.in_(("unreadable", "failed")), InboxEvent.received_at < func.now() - intake.CONFIRM_WITHIN
+    old = InboxEvent.state.in_(("unreadable", "failed")), InboxEvent.received_at < func.now() - states.CONFIRM_WITHIN
     db.session.execute(update(InboxEvent).where(*old).values(sealed=None, state="unreadable"))

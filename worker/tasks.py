@@ -19,7 +19,7 @@ from core.keyring import load_keyring
 from core.queues import TaskName, wake
 from core.sealing import KeyNotHeldError
 from delivery import building
-from petitions.intake import expire_unconfirmed, forget_duplicates
+from petitions.states import expire_unconfirmed, forget_duplicates
 from worker.drain import BATCH, drain_batch, forget_unreadable, report_missing_keys
 from worker.mail import forget_sent, send_due
 from worker.pdf import draw_bundle

@@ -16,7 +16,7 @@ from core.config import Role
 from core.extensions import db
 from core.inbox import append
 from core.records import decrypt_record, open_row_key
-from petitions.intake import CONFIRM_WITHIN, expire_unconfirmed, forget_duplicates
+from petitions.states import CONFIRM_WITHIN, expire_unconfirmed, forget_duplicates
 from tests.conftest import House
 from tests.factories import VALID, Factory, counted, press, sign, signed, the_signature, token
 from worker import drain
