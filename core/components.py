@@ -23,11 +23,21 @@ class SampleForm(FlaskForm):
 
     name = StringField("First and last name", description="As you would sign a letter.")
     city = StringField("City", [InputRequired("Enter the city or town where you live.")])
-    country = SelectField("Country where you live", choices=[("", "Choose a country"), ("PL", "Poland")])
+    country = SelectField(
+        "Country where you live",
+        [InputRequired("Choose the country where you live.")],
+        choices=[("", "Choose a country"), ("PL", "Poland")],
+        default="",
+    )
     message = TextAreaField("Message", description="At most 500 characters.")
     held_on = DateField("Day")
     scan = FileField("Scan", description="PDF, JPEG or PNG, at most 10 MB.")
-    place = RadioField("Place", choices=[("exact", "Exact place"), ("district", "District only")], default="district")
+    place = RadioField(
+        "Place",
+        choices=[("exact", "Exact place"), ("district", "District only")],
+        description="Participants always see the exact one.",
+        default="district",
+    )
     consent = BooleanField("I agree that my name is handed over.", [InputRequired("Tick the box if you agree.")])
 
 

@@ -101,7 +101,8 @@ def register_errors(app: Flask) -> None:
 
     def on_foreign_host(_error: SecurityError) -> ResponseReturnValue:
         # Under a name that is not ours no address of a page can be made, so there is no page.
-        return "This site does not answer to that name.\n", HTTPStatus.BAD_REQUEST, {"Content-Type": "text/plain"}
+        sentence = _("This site does not answer to that name.")
+        return f"{sentence}\n", HTTPStatus.BAD_REQUEST, {"Content-Type": "text/plain; charset=utf-8"}
 
     def on_domain(error: DomainError) -> ResponseReturnValue:
         return page(error.status)

@@ -43,7 +43,8 @@ def create_base_app(config: Config) -> Flask:
                 "connect_timeout": 3,
                 "tcp_user_timeout": 10_000,  # Milliseconds; a database that has left the network is noticed.
                 "application_name": f"zbor-{config.role}",
-                "options": f"-c statement_timeout={seconds}s -c lock_timeout=5s -c idle_in_transaction_session_timeout={max(30, seconds)}s",
+                # What PostgreSQL says in its own zone would be printed as UTC.
+                "options": f"-c timezone=UTC -c statement_timeout={seconds}s -c lock_timeout=5s -c idle_in_transaction_session_timeout={max(30, seconds)}s",
             },
         },
         TRUSTED_HOSTS=list(config.trusted_hosts) or None,
@@ -103,6 +104,7 @@ def _make_web(app: Flask, config: Config) -> None:
         limiter.init_app(app)
         login_manager.init_app(app)
         login_manager.login_view = "accounts.login"
+        login_manager.login_message = None  # The page itself says it, in its reader's language.
         login_manager.session_protection = None  # It hashes the network address; sessions move to the database instead.
 
 

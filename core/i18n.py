@@ -10,6 +10,7 @@ from babel import Locale
 from babel.dates import format_datetime
 from babel.numbers import format_decimal
 from flask import Flask, has_request_context, request, url_for
+from flask.globals import request_ctx
 from flask_babel import get_locale
 from markupsafe import Markup
 
@@ -68,6 +69,11 @@ def language_name(code: str) -> str:
     return name[:1].upper() + name[1:]
 
 
+def spoken(text: str, language: str) -> Markup:
+    """Text in a language other than its page's, marked so that it is read out in it."""
+    return Markup('<span lang="{}">{}</span>').format(language, text)
+
+
 def register_i18n(app: Flask) -> None:
     """Bind Babel, keep an explicit choice of language in every link, and give templates what they need."""
     app.config["BABEL_TRANSLATION_DIRECTORIES"] = "core/translations"
@@ -79,8 +85,12 @@ def register_i18n(app: Flask) -> None:
             values["lang"] = language
 
     def in_language(language: str) -> str:
-        """Address of this page in another language. Of the query only what names a page is kept."""
-        if request.endpoint is None:
+        """Address of this page in another language. Of the query only what names a page is kept.
+
+        What answers a POST alone cannot be opened by a link: from its error pages one comes to the start.
+        """
+        here = request_ctx.url_adapter
+        if request.endpoint is None or here is None or not here.test(method="GET"):
             return url_for(str(app.jinja_env.globals["home_endpoint"]), lang=language)
         kept = {name: request.args[name] for name in ("text", "look") if name in request.args}
         return url_for(request.endpoint, **{**kept, **(request.view_args or {}), "lang": language})
@@ -91,6 +101,7 @@ def register_i18n(app: Flask) -> None:
         in_language=in_language,
         country_name=country_name,
         language_name=language_name,
+        spoken=spoken,
     )
     app.jinja_env.filters.update(
         number=lambda value: format_decimal(value, locale=current_language()),

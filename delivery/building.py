@@ -14,7 +14,7 @@ from uuid import UUID
 
 from babel import Locale
 from babel.dates import format_date
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import func, or_, select, text, update
 
 from core.answers import answer
 from core.config import Config
@@ -22,8 +22,8 @@ from core.errors import describe
 from core.extensions import db
 from core.i18n import country_name
 from core.keyring import Keyring
-from core.records import new_row_key, open_row_key
-from core.sealing import SealingError, context, decrypt, encrypt
+from core.records import destroy_row_key, new_row_key, open_row_key
+from core.sealing import KeyNotHeldError, SealingError, context, decrypt, encrypt
 from delivery.document import (
     BundleDocument,
     BundleEngine,
@@ -35,7 +35,7 @@ from delivery.document import (
     register_hash,
     signed_on,
 )
-from delivery.models import Bundle, BundleState, Download
+from delivery.models import DOWNLOAD_LIFETIME, Bundle, BundleState, Download
 from petitions.models import Addressee
 from petitions.register import count_by_state, read_counted
 from petitions.services import newest_text
@@ -44,7 +44,6 @@ log = logging.getLogger(__name__)
 
 LEASE = timedelta(minutes=15)
 MAX_ATTEMPTS = 5
-DOWNLOAD_LIFETIME = timedelta(minutes=10)
 
 
 class LeaseLostError(Exception):
@@ -132,6 +131,34 @@ def release(claim: Claim, *, blameless: bool = False) -> None:
     db.session.commit()
 
 
+def recall_bundles(petition_id: int, addressee_id: int, counted_at: datetime) -> None:
+    """A signature counted at this moment was withdrawn: bundles that may hold it lose their key and are built anew.
+
+    Belongs into the transaction that erases the signature. What was taken away before is out of reach.
+    """
+    # Until the commit no bundle can be asked for or claimed: its builder would not see yet what is being erased. One who
+    # is building already finds that the lease is lost.
+    db.session.execute(text("LOCK TABLE bundles IN EXCLUSIVE MODE"))
+    bundles = db.session.scalars(
+        select(Bundle)
+        .where(
+            Bundle.petition_id == petition_id,
+            Bundle.addressee_id == addressee_id,
+            Bundle.state.in_((BundleState.APPROVED, BundleState.BUILDING, BundleState.READY)),
+            Bundle.cutoff_at >= counted_at,
+        )
+        .execution_options(populate_existing=True)
+    ).all()
+    for bundle in bundles:
+        row_key_id = bundle.row_key_id
+        bundle.state, bundle.step, bundle.leased_until, bundle.attempts = BundleState.APPROVED, None, None, 0
+        bundle.row_key_id = bundle.file_hash = bundle.ready_at = None
+        bundle.signatures = bundle.pages = bundle.register_hash = None
+        db.session.flush()
+        if row_key_id is not None:
+            destroy_row_key(row_key_id)
+
+
 def _update(claim: Claim, **values: object) -> None:
     done = db.session.execute(
         update(Bundle)
@@ -169,6 +196,7 @@ def _collect(claim: Claim, keyring: Keyring, config: Config) -> BundleDocument:
         letter_texts(language) or {},
         {
             "title": appeal.title,
+            "appeal_language": Locale.parse(appeal.language).get_display_name(language),
             "count": len(rows),
             "date": format_date(bundle.cutoff_at, "long", locale=language),
             "cutoff": _moment(bundle.cutoff_at, language),
@@ -242,11 +270,16 @@ def _write_whole(path: Path, content: bytes) -> None:
 
 def answer_downloads(keyring: Keyring, config: Config) -> int:
     """Seal each bundle that was asked for to the browser that asked. Commits one by one. Returns how many."""
-    answered = 0
-    while (download := _next_download()) is not None:
+    answered, waiting = 0, set[UUID]()
+    while (download := _next_download(waiting)) is not None:
         bundle = db.session.get_one(Bundle, download.bundle_id)
         try:
             answer(download.id, download.answer_key, _open_bundle(bundle, keyring, config), DOWNLOAD_LIFETIME)
+        except KeyNotHeldError:
+            log.error("bundle %s waits for a sealing key that is not among the worker's secrets", bundle.id)
+            waiting.add(download.id)
+            db.session.rollback()
+            continue
         except (OSError, LookupError, SealingError) as error:
             # This one cannot be had; the page says that the download is over, and the others get their turn.
             log.error("bundle %s does not open: %s", bundle.id, describe(error))
@@ -260,16 +293,17 @@ def answer_downloads(keyring: Keyring, config: Config) -> int:
 def _open_bundle(bundle: Bundle, keyring: Keyring, config: Config) -> bytes:
     if bundle.row_key_id is None:
         raise LookupError("The key of the bundle was destroyed.")
+    key = open_row_key(bundle.row_key_id, keyring.private_keys)
     ciphertext = bundle_path(config, bundle.id, bundle.fence).read_bytes()
-    return decrypt(open_row_key(bundle.row_key_id, keyring.private_keys), ciphertext, context("bundles", bundle.id))
+    return decrypt(key, ciphertext, context("bundles", bundle.id))
 
 
-def _next_download() -> Download | None:
+def _next_download(but: Collection[UUID]) -> Download | None:
     # A request older than its cookie has nobody left to read the answer.
     fresh = Download.requested_at > func.now() - DOWNLOAD_LIFETIME
     return db.session.scalar(
         select(Download)
-        .where(Download.answered_at.is_(None), fresh)
+        .where(Download.answered_at.is_(None), fresh, Download.id.not_in(list(but)))
         .order_by(Download.requested_at)
         .limit(1)
         .with_for_update(skip_locked=True)

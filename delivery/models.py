@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -27,9 +28,12 @@ class BundleState(StrEnum):
 UNDER_WAY = (BundleState.REQUESTED, BundleState.APPROVED, BundleState.BUILDING)
 """States in which a bundle is still to come."""
 
+DOWNLOAD_LIFETIME = timedelta(minutes=10)
+"""How long a download is waited for, and its answer kept."""
+
 BUNDLE_STATE_LABELS = {
     BundleState.REQUESTED: _l("Asked for"),
-    BundleState.APPROVED: _l("Waiting for a worker"),
+    BundleState.APPROVED: _l("Waiting in the queue"),
     BundleState.BUILDING: _l("Being built"),
     BundleState.READY: _l("Ready"),
     BundleState.REFUSED: _l("Refused"),

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from accounts.models import StaffRole
-from core.answers import browser_secret, keep_secret, look_again, new_secret
+from core.answers import browser_secret, keep_secret, look_again, looks, new_secret, next_look
 from core.i18n import current_language
 from core.security import SIGNED_IN, open_to
 from delivery import services
@@ -18,6 +18,7 @@ from delivery.models import BUILD_STEP_LABELS, BUNDLE_STATE_LABELS, UNDER_WAY, b
 from petitions.models import PETITION_STATE_LABELS, SIGNATURE_STATE_LABELS
 
 bp = Blueprint("delivery", __name__)
+MOST_LOOKS = 20
 
 
 @bp.get("/")
@@ -32,15 +33,11 @@ def index() -> ResponseReturnValue:
 @open_to(StaffRole.COORDINATOR)
 def petition(petition_id: int) -> ResponseReturnValue:
     """Counts by addressee, the button for each, and the bundles so far."""
-    found = services.coordinated_petition(current_user, petition_id)
-    title = next(
-        (title for one, title in services.petitions_of(current_user, current_language()) if one.id == petition_id),
-        found.slug,
-    )
+    found, text = services.coordinated_petition(current_user, petition_id, current_language())
     return render_template(
         "delivery/petition.html",
         petition=found,
-        title=title,
+        text=text,
         counts=services.addressee_counts(current_user, found),
         bundles=services.list_bundles(current_user, found),
         form=RequestBundleForm(),
@@ -63,16 +60,18 @@ def bundle(bundle_id: UUID) -> ResponseReturnValue:
     """How far the build is; when it is ready, the button to take it away, and who has."""
     row = services.find_bundle(current_user, bundle_id)
     under_way = row.bundle.state in UNDER_WAY
+    again = next_look(".bundle", MOST_LOOKS, bundle_id=bundle_id) if under_way else None
     page = render_template(
         "delivery/bundle.html",
         row=row,
         under_way=under_way,
+        again=again,
         form=DownloadForm(),
         downloads=services.downloads_of(row.bundle),
         bundle_states=BUNDLE_STATE_LABELS,
         build_steps=BUILD_STEP_LABELS,
     )
-    return look_again(page, url_for(".bundle", bundle_id=bundle_id), seconds=5) if under_way else page
+    return look_again(page, again, seconds=min(5 * looks(), 30))
 
 
 @bp.post("/bundles/<uuid:bundle_id>/downloads")
@@ -94,9 +93,10 @@ def download(download_id: UUID) -> ResponseReturnValue:
     secret = browser_secret()
     archive = services.downloaded_archive(asked, secret) if secret else None
     if archive is None:
-        waiting = secret is not None and asked.answered_at is None
-        page = render_template("delivery/download.html", download=asked, waiting=waiting)
-        return look_again(page, url_for(".download", download_id=download_id), seconds=3) if waiting else page
+        waiting = secret is not None and services.is_awaited(asked)
+        again = next_look(".download", MOST_LOOKS, download_id=download_id) if waiting else None
+        page = render_template("delivery/download.html", download=asked, waiting=waiting, again=again)
+        return look_again(page, again, seconds=min(3 * looks(), 15))
     response = make_response(archive)
     response.headers["Content-Type"] = "application/zip"
     response.headers["Content-Disposition"] = f'attachment; filename="{bundle_code(asked.bundle_id)}.zip"'

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
 
 from accounts.models import Account, StaffRole
 from accounts.services import may
@@ -14,9 +14,16 @@ from core.answers import public_key, read_answer
 from core.errors import NotFoundError
 from core.extensions import db
 from core.queues import TaskName, wake
-from delivery.models import UNDER_WAY, Bundle, BundleState, Download
-from petitions.models import Addressee, Petition, PetitionAddressee
-from petitions.services import AddresseeCount, counts_by_addressee, find_addressee, find_petition, list_petitions
+from delivery.models import DOWNLOAD_LIFETIME, UNDER_WAY, Bundle, BundleState, Download
+from petitions.models import Addressee, Petition, PetitionAddressee, PetitionText
+from petitions.services import (
+    AddresseeCount,
+    counts_by_addressee,
+    find_addressee,
+    find_petition,
+    list_petitions,
+    newest_text,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,22 +34,25 @@ class BundleRow:
     addressee: Addressee
 
 
-def petitions_of(account: Account, language: str) -> list[tuple[Petition, str]]:
-    """Petitions that this account coordinates, with their titles."""
+def petitions_of(account: Account, language: str) -> list[tuple[Petition, PetitionText]]:
+    """Petitions that this account coordinates, each with a text to show its title from."""
     grants = [grant for grant in account.grants if grant.role == StaffRole.COORDINATOR]
     covered = {grant.petition_id for grant in grants}
     return [
-        (petition, title) for petition, title in list_petitions(language) if None in covered or petition.id in covered
+        (petition, text) for petition, text in list_petitions(language) if None in covered or petition.id in covered
     ]
 
 
-def coordinated_petition(account: Account, petition_id: int) -> Petition:
-    """A petition this account coordinates in some country. Raises NotFoundError, as for one that is not there."""
+def coordinated_petition(account: Account, petition_id: int, language: str) -> tuple[Petition, PetitionText]:
+    """A petition this account coordinates in some country, and a text to show its title from.
+
+    Raises NotFoundError, as for one that is not there.
+    """
     if not any(
         grant.role == StaffRole.COORDINATOR and grant.petition_id in (None, petition_id) for grant in account.grants
     ):
         raise NotFoundError
-    return find_petition(petition_id)
+    return find_petition(petition_id), newest_text(petition_id, language)
 
 
 def addressee_counts(account: Account, petition: Petition) -> list[AddresseeCount]:
@@ -135,6 +145,12 @@ def find_download(account: Account, download_id: UUID) -> Download:
         raise NotFoundError
     find_bundle(account, download.bundle_id)
     return download
+
+
+def is_awaited(download: Download) -> bool:
+    """Whether the worker may still answer it; by the database's clock, as the worker looks."""
+    fresh = select(Download.requested_at > func.now() - DOWNLOAD_LIFETIME).where(Download.id == download.id)
+    return download.answered_at is None and bool(db.session.scalar(fresh))
 
 
 def downloaded_archive(download: Download, secret: str) -> bytes | None:

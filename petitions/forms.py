@@ -104,7 +104,7 @@ class CountrySelect:
         options = f'<option value="">{nothing_yet}</option>{_country_options(current_language())}'
         if field.data in COUNTRY_CODES:
             options = options.replace(f'value="{field.data}"', f'value="{field.data}" selected', 1)
-        params = html_params(id=field.id, name=field.name, **attributes)
+        params = html_params(id=field.id, name=field.name, required=True, **attributes)
         return Markup(f"<select {params}>{options}</select>")  # noqa: S704  # Each part is escaped above.
 
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import select
+from sqlalchemy import ARRAY, BigInteger, func, literal, select
 
 from core.config import LANGUAGES, current_config
 from core.extensions import db
@@ -20,10 +20,7 @@ from core.i18n import COUNTRY_CODES
 from core.inbox import InboxEvent
 from core.keyring import Keyring
 from core.outbox import queue_mail
-from core.records import (
-    encrypt_record,
-    new_row_keys,
-)
+from core.records import encrypt_record, new_row_keys
 from petitions.models import Addressee, Petition, PetitionAddressee, Signature, SignatureState
 from petitions.rules import MAX_CITY, MAX_NAME, canonical_mailbox, is_throwaway, normal_email, problem_with, tidy
 from petitions.states import Outcome, place
@@ -89,6 +86,8 @@ class _Arrival:
         country = str(payload.get("country", ""))
         self.event, self.payload, self.petition = event, payload, petition
         self.email = normal_email(str(payload.get("email", "")))
+        wish = payload.get("language")
+        self.language = wish if isinstance(wish, str) and wish in LANGUAGES else "en"
         self.template: str | None = None
         self.counted_id: UUID | None = None
         self.signature = Signature(
@@ -127,12 +126,11 @@ class _Arrival:
         """Encrypt what is personal, and queue the mail."""
         signature, payload = self.signature, self.payload
         signature.row_key_id = key_id
-        language = payload["language"] if payload.get("language") in LANGUAGES else "en"
-        mail = {"to": self.email, "language": language}
+        mail = {"to": self.email, "language": self.language}
         if self.counted_id is None:
             signature.sealed = encrypt_record(key, "signatures", signature.id, payload)
-            mail["confirm_url"] = _link("confirm", signature.id, language, keyring)
-        mail["withdraw_url"] = _link("withdraw", self.counted_id or signature.id, language, keyring)
+            mail["confirm_url"] = _link("confirm", signature.id, self.language, keyring)
+        mail["withdraw_url"] = _link("withdraw", self.counted_id or signature.id, self.language, keyring)
         queue_mail(str(self.template), key_id, key, mail)
 
 
@@ -151,6 +149,10 @@ def _known_mailboxes(signatures: Sequence[Signature]) -> defaultdict[tuple[int, 
     known: defaultdict[tuple[int, bytes | None], _Mailbox] = defaultdict(_Mailbox)
     if not signatures:
         return known
+    # Another worker may have forms of the same mailboxes in hand. Until it commits, what it does cannot be seen here,
+    # and the cap on mails would hold for each of us alone. In one order, so that nobody waits in a circle.
+    locks = sorted({int.from_bytes((one.mailbox_hmac or b"")[:8], signed=True) for one in signatures})
+    db.session.execute(select(func.pg_advisory_xact_lock(func.unnest(literal(locks, ARRAY(BigInteger))))))
     rows = db.session.execute(
         select(
             Signature.petition_id, Signature.mailbox_hmac, Signature.id, Signature.state, Signature.received_at
@@ -182,13 +184,18 @@ def _reason_to_reject(
         return "closed"
     if email is None or is_throwaway(email):
         return "address"
-    if payload.get("country") not in COUNTRY_CODES:
+    country, name, city = (payload.get(key) for key in ("country", "name", "city"))
+    # What is not text, a list of names say, would still look right as text, and be printed as something else.
+    if not (isinstance(country, str) and isinstance(name, str) and isinstance(city, str)):
+        return "text"
+    if country not in COUNTRY_CODES:
         return "country"
-    name, city = str(payload.get("name", "")), str(payload.get("city", ""))
     if name != tidy(name) or problem_with(name, MAX_NAME) or city != tidy(city) or problem_with(city, MAX_CITY):
         return "text"
     consent = payload.get("consent")
     if not isinstance(consent, dict) or consent.get("ministry") is not True:
+        return "consent"
+    if not isinstance(consent.get("public"), bool):
         return "consent"
     return None
 

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from core.answers import browser_secret, keep_secret, look_again, new_secret
+from core.answers import browser_secret, keep_secret, look_again, looks, new_secret, next_look
 from core.errors import NotFoundError, UnavailableError
 from core.i18n import current_language
 from core.security import EVERYBODY, open_to
@@ -15,7 +15,7 @@ from petitions import services
 from petitions.forms import ButtonForm, SignForm
 
 bp = Blueprint("petitions", __name__)
-MAX_LOOKS = 8
+MOST_LOOKS = 8
 
 
 @bp.get("/")
@@ -129,14 +129,10 @@ def _button(kind: str, token: str) -> ResponseReturnValue:
 def answer(kind: str, event_id: UUID) -> ResponseReturnValue:
     """The result of a pressed button. Waits up to two seconds, then the page asks again by itself."""
     secret = browser_secret()
-    looks = max(1, request.args.get("look", 1, type=int))
     result = services.button_result(event_id, secret) if secret else None
-    asks_again = secret and not result and looks < MAX_LOOKS
-    again = url_for(".answer", kind=kind, event_id=event_id, look=looks + 1) if asks_again else None
+    again = next_look(".answer", MOST_LOOKS, kind=kind, event_id=event_id) if secret and not result else None
     page = render_template("petitions/answer.html", kind=kind, result=result, again=again)
-    if again:
-        return look_again(page, again, seconds=min(2 * looks, 15))
-    return page, 400 if result == "invalid" else 200
+    return look_again(page, again, seconds=min(2 * looks(), 15)), 400 if result == "invalid" else 200
 
 
 @bp.get("/privacy")

@@ -6,10 +6,9 @@ import base64
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select, true
 
 from core.answers import public_key, read_answer
 from core.errors import NotFoundError, database_may_be_away
@@ -47,14 +46,10 @@ class PetitionPage:
     petition: PublicPetition
     text: PublicText
     texts: Sequence[PublicText]
-    addressees: Sequence[PublicAddressee]
-    signers: Sequence[str]
-
-    @property
-    def accepts_signatures(self) -> bool:
-        """Whether the form is shown. The worker decides by the moment of arrival."""
-        closes_at = self.petition.closes_at
-        return self.petition.state == "open" and (closes_at is None or closes_at > datetime.now(UTC))
+    accepts_signatures: bool
+    """Whether the form is shown. The worker decides by the moment of arrival."""
+    addressees: Sequence[PublicAddressee] = ()
+    signers: Sequence[str] = ()
 
     @property
     def milestone(self) -> int:
@@ -97,16 +92,19 @@ def show(slug: str, language: str, text_language: str | None = None, *, whole: b
     Not `whole`, it has neither addressees nor signers: whoever signs well never sees them.
     """
     with database_may_be_away():
-        petition = db.session.scalar(select(PublicPetition).where(PublicPetition.slug == slug))
-        if petition is None:
+        # By the database's clock, as the moment of arrival will be.
+        not_over = func.coalesce(PublicPetition.closes_at > func.now(), true())
+        found = db.session.execute(select(PublicPetition, not_over).where(PublicPetition.slug == slug)).first()
+        if found is None:
             raise NotFoundError
+        petition, accepts = found[0], found[0].state == "open" and found[1]
         texts = db.session.scalars(
             select(PublicText).where(PublicText.petition_id == petition.id).order_by(PublicText.language)
         ).all()
         if not texts:
             raise NotFoundError
         if not whole:
-            return PetitionPage(petition, _best_text(texts, text_language, language), texts, [], [])
+            return PetitionPage(petition, _best_text(texts, text_language, language), texts, accepts)
         addressees = db.session.scalars(select(PublicAddressee).where(PublicAddressee.petition_id == petition.id)).all()
         signers = db.session.scalars(
             select(PublicSigner.name)
@@ -114,7 +112,7 @@ def show(slug: str, language: str, text_language: str | None = None, *, whole: b
             .order_by(PublicSigner.signature_id)
             .limit(NAMED_SHOWN)
         ).all()
-    return PetitionPage(petition, _best_text(texts, text_language, language), texts, addressees, signers)
+    return PetitionPage(petition, _best_text(texts, text_language, language), texts, accepts, addressees, signers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,10 +179,10 @@ class AddresseeCount:
     by_state: dict[str, int]
 
 
-def list_petitions(language: str) -> list[tuple[Petition, str]]:
-    """Every petition with its title, newest first."""
+def list_petitions(language: str) -> list[tuple[Petition, PetitionText]]:
+    """Every petition with its text in this language or another, newest first."""
     petitions = db.session.scalars(select(Petition).order_by(Petition.created_at.desc())).all()
-    return [(petition, newest_text(petition.id, language).title) for petition in petitions]
+    return [(petition, newest_text(petition.id, language)) for petition in petitions]
 
 
 def find_petition(petition_id: int) -> Petition:

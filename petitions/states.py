@@ -34,6 +34,8 @@ class Outcome:
     answer: str | None
     moves: Moves
     mails: int = 0
+    erased: tuple[int, int, datetime] | None = None
+    """Petition, addressee and moment of counting of a signature that bundles may still hold."""
 
 
 def _with_family(
@@ -108,10 +110,12 @@ def withdraw_signature(_event: InboxEvent, payload: Mapping[str, Any], keyring: 
     ):
         return Outcome("invalid", Counter())
     moves: Moves = Counter({place(signature): -1})
+    counted_at = signature.counted_at
     _erase(signature, SignatureState.WITHDRAWN, "by_signer")
     moves[place(signature)] += 1
     db.session.flush()
-    return Outcome("withdrawn", moves)
+    erased = (signature.petition_id, signature.addressee_id, counted_at) if counted_at is not None else None
+    return Outcome("withdrawn", moves, erased=erased)
 
 
 def place(signature: Signature) -> tuple[int, int, str]:
@@ -150,11 +154,12 @@ def expire_unconfirmed(now: datetime, at_most: int = 500) -> int:
     """Expire signatures that nobody confirmed within CONFIRM_WITHIN of `now`, erasing them. Returns how many.
 
     Call it until it returns 0; each call is one transaction's worth. While a confirmation that may have come in time
-    waits in the inbox, nothing expires: the moment of arrival decides, not that of draining.
+    waits in the inbox, nothing expires: the moment of arrival decides, not that of draining. One that has waited for
+    as long as that (its key is lost, then) holds nothing up any more.
     """
-    a_day_ago = InboxEvent.received_at > now - timedelta(days=1)
+    in_time = InboxEvent.received_at > now - CONFIRM_WITHIN
     if db.session.scalar(
-        select(InboxEvent.id).where(InboxEvent.kind == "confirm", InboxEvent.state == "new", a_day_ago).limit(1)
+        select(InboxEvent.id).where(InboxEvent.kind == "confirm", InboxEvent.state == "new", in_time).limit(1)
     ):
         return 0
     overdue = db.session.scalars(

@@ -152,3 +152,18 @@ def counted(house: House, slug: str, **changes: Any) -> Any:
     press(house.client(Role.PUBLIC), f"/confirm/{token(house, 'confirm', row.id)}")
     house.drain()
     return house.sql("SELECT * FROM signatures WHERE id = :id", id=row.id).one()
+
+
+def log_in(house: House, make: Factory, petition_id: int | None) -> FlaskClient:
+    """A browser in which a new coordinator of this petition has logged in."""
+    client = house.client(Role.CONSOLE)
+    email = house.value("SELECT email FROM accounts WHERE id = :id", id=make.account(petition_id))
+    page = client.get("/login").text
+    assert (
+        client.post(
+            "/login",
+            data={"email": email, "passphrase": "correct horse battery", "csrf_token": hidden(page, "csrf_token")},
+        ).status_code
+        == 303
+    )
+    return client

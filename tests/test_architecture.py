@@ -110,7 +110,7 @@ def test_the_same_few_files_in_every_domain() -> None:
 
 def test_every_step_of_the_data_flow_is_where_the_architecture_page_says() -> None:
     page = (ROOT / "docs/architecture.md").read_text()
-    for name in re.findall(r"`([a-z_]+/[a-z_/]+\.(?:py|html|css|csv))`", page):
+    for name in re.findall(r"`([a-z_]+/[a-z0-9_/]+\.(?:py|html|css|csv|typ|toml|txt|md))`", page):
         assert (ROOT / name).exists(), name
     for function in re.findall(r"`([a-z_]+(?:\.[a-z_]+)+)\(\)`", page):
         module, _, name = function.rpartition(".")

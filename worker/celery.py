@@ -11,7 +11,6 @@ from celery.signals import setup_logging, worker_process_init
 from flask import Flask
 from kombu.connection import Connection
 
-import petitions.checks  # noqa: F401  # Registers its invariants, as the line above does.
 from core.config import Role, read_config
 from core.errors import describe
 from core.extensions import db

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -23,7 +24,8 @@ from core.errors import UnavailableError, describe
 from core.extensions import db
 from core.inbox import MAX_ATTEMPTS, InboxEvent, PublicSealingKey
 from core.keyring import Keyring
-from core.sealing import context, unseal
+from core.sealing import KeyNotHeldError, context, unseal
+from delivery.building import recall_bundles
 from petitions import intake, states
 from petitions.intake import Opened
 from petitions.states import Moves, Outcome
@@ -55,26 +57,40 @@ class Batch:
 
     events: int = 0
     mails: int = 0
+    waiting: list[UUID] = field(default_factory=list)
+    """Events that need a key of a row which is sealed to a key that is not here."""
 
 
-def drain_batch(keyring: Keyring) -> Batch:
-    """Deal with the oldest waiting events, but for those whose key is away. Commits once. Lets a lost database raise."""
+def drain_batch(keyring: Keyring, but: Collection[UUID] = ()) -> Batch:
+    """Deal with the oldest waiting events, but for those whose key is away. Commits once. Lets a lost database raise.
+
+    `but` are events that are not to be taken.
+    """
     events = db.session.scalars(
         select(InboxEvent)
-        .where(InboxEvent.state == "new", ~_waits_for_its_key(keyring))
+        .where(InboxEvent.state == "new", ~_waits_for_its_key(keyring), InboxEvent.id.not_in(list(but)))
         .order_by(InboxEvent.received_at)
         .limit(BATCH)
         .with_for_update(skip_locked=True)
     ).all()
     batch = Batch(events=len(events))
     moves: Moves = Counter()
+    erased: list[tuple[int, int, datetime]] = []
     opened = [one for event in events if (one := _open(event, keyring)) is not None]
     # What came one after the other and is of one kind is dealt with together; the order of arrival stays.
     for _kind, group in groupby(opened, key=lambda one: one[0].kind):
-        for outcome in _deal_with(list(group), keyring):
+        for outcome in _deal_with(list(group), keyring, batch):
             moves.update(outcome.moves)
             batch.mails += outcome.mails
+            if outcome.erased is not None:
+                erased.append(outcome.erased)
+    for gone in erased:
+        recall_bundles(*gone)
     states.apply_moves(moves)
+    if batch.waiting:
+        log.error(
+            "%d events need the sealing key of a row, which is not among the worker's secrets", len(batch.waiting)
+        )
     db.session.commit()
     return batch
 
@@ -118,7 +134,7 @@ def _open(event: InboxEvent, keyring: Keyring) -> Opened | None:
     return event, payload
 
 
-def _deal_with(opened: Sequence[Opened], keyring: Keyring) -> Sequence[Outcome]:
+def _deal_with(opened: Sequence[Opened], keyring: Keyring, batch: Batch) -> Sequence[Outcome]:
     """Deal with events of one kind. When that fails, with each by itself, so that one cannot hold up the others."""
     ids = [event.id for event, _ in opened]
     kind = opened[0][0].kind
@@ -136,9 +152,12 @@ def _deal_with(opened: Sequence[Opened], keyring: Keyring) -> Sequence[Outcome]:
         raise
     except Exception as error:
         if len(opened) > 1:
-            return [outcome for one in opened for outcome in _deal_with([one], keyring)]
-        # Anything else is this event's own fault, and must not block the others.
+            return [outcome for one in opened for outcome in _deal_with([one], keyring, batch)]
         event = opened[0][0]
+        if isinstance(error, KeyNotHeldError):
+            batch.waiting.append(ids[0])
+            return []
+        # Anything else is this event's own fault, and must not block the others.
         log.error("event %s of kind %s failed: %s", ids[0], kind, describe(error))
         event.attempts += 1
         if event.attempts >= MAX_ATTEMPTS:
@@ -150,4 +169,5 @@ def _deal_with(opened: Sequence[Opened], keyring: Keyring) -> Sequence[Outcome]:
 def forget_unreadable() -> None:
     """Erase the payloads of events that were set aside, after as long as an unconfirmed signature. Does not commit."""
     old = InboxEvent.state.in_(("unreadable", "failed")), InboxEvent.received_at < func.now() - states.CONFIRM_WITHIN
-    db.session.execute(update(InboxEvent).where(*old).values(sealed=None, state="unreadable"))
+    held = update(InboxEvent).where(*old, InboxEvent.sealed.is_not(None))
+    db.session.execute(held.values(sealed=None, state="unreadable"))

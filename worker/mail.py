@@ -34,6 +34,8 @@ from core.sealing import KeyNotHeldError, SealingError
 log = logging.getLogger(__name__)
 
 LOT_LEASE = timedelta(minutes=1)
+"""A lot is leased briefly, and each mail for long just before it is sent. So what a killed mailer held is free again
+after a minute, but for the one mail it was sending."""
 FIRST_PAUSE = timedelta(seconds=30)
 LONGEST_PAUSE = timedelta(hours=12)
 KEY_PAUSE = timedelta(minutes=10)
@@ -41,11 +43,10 @@ SERVER_PAUSE = timedelta(seconds=60)
 GIVE_UP_AFTER = timedelta(days=5)
 MAX_ATTEMPTS = 16
 CONNECT_SECONDS = 20
-ANSWER_SECONDS = 300
-"""How long a server may think about a mail (RFC 5321, 4.5.3.2): giving up earlier would send one twice."""
-MAIL_LEASE = timedelta(seconds=ANSWER_SECONDS + 60)
-"""A lot is leased briefly, and each mail for long just before it is sent. So what a killed mailer held is free again
-after a minute, but for the one mail it was sending."""
+ANSWER_SECONDS = 600
+"""How long a server may think about a mail (RFC 5321, 4.5.3.2.6): giving up earlier would send one twice."""
+MAIL_LEASE = timedelta(seconds=4 * ANSWER_SECONDS + 60)
+"""A server answers four times to one mail, so nobody else has taken it over while it is still being sent."""
 RUN_SECONDS = 20.0
 KEPT = timedelta(days=14)
 
@@ -66,10 +67,12 @@ def send_due(keyring: Keyring, config: Config) -> bool:
     """
     give_up_old()
     ends = time.monotonic() + RUN_SECONDS
-    while time.monotonic() < ends:
+    while (left := ends - time.monotonic()) > 0:
         leases, pause = lease_due(config.mail_per_minute / 60)
-        if pause > 1.0 or not (pause or leases):
+        if not (pause or leases):
             return False
+        if pause > left:
+            return pause <= RUN_SECONDS  # The next run has time for it; a longer one is the sweep's to find.
         if pause:
             time.sleep(pause)
         elif not _send_all(leases, keyring, config):

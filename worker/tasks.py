@@ -27,6 +27,7 @@ from worker.pdf import draw_bundle
 log = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 5.0
+BUNDLE_SECONDS = 20.0
 SWEEP_REST = 1.0
 """Seconds. Sweeps that came together, because no worker was there to take them, are one for each process."""
 
@@ -36,15 +37,16 @@ _rests_until = 0.0
 @shared_task(name=TaskName.DRAIN)
 def drain() -> None:
     """Take events out of the inbox until none is waiting, or for DRAIN_SECONDS: then others get their turn."""
-    ends = time.monotonic() + DRAIN_SECONDS
+    ends, waiting = time.monotonic() + DRAIN_SECONDS, set[UUID]()
     while time.monotonic() < ends:
         try:
-            batch = drain_batch(load_keyring(current_config()))
+            batch = drain_batch(load_keyring(current_config()), waiting)
         except OperationalError as error:
             if not isinstance(error.orig, (DeadlockDetected, LockNotAvailable)):
                 raise
             db.session.rollback()  # Two workers stood in each other's way; one of them, us, goes again.
             continue
+        waiting.update(batch.waiting)
         if batch.mails:
             wake(TaskName.MAIL)
         if batch.events < BATCH:
@@ -61,8 +63,9 @@ def mail() -> None:
 
 @shared_task(name=TaskName.BUNDLES)
 def bundles() -> None:
-    """Build every bundle that is waiting, each tried once: one that fails must not stop the others."""
+    """Build what is waiting, each tried once, for BUNDLE_SECONDS: then mails get their turn. One that fails stops no other."""
     config, failed = current_config(), set[UUID]()
+    ends = time.monotonic() + BUNDLE_SECONDS
     while (claim := building.claim_bundle(failed)) is not None:
         try:
             building.build(claim, load_keyring(config), draw_bundle, config)
@@ -74,6 +77,9 @@ def bundles() -> None:
             log.error("building bundle %s failed: %s", claim.bundle_id, describe(error))
             building.release(claim, blameless=isinstance(error, (UnavailableError, KeyNotHeldError)))
             failed.add(claim.bundle_id)
+        if time.monotonic() > ends:
+            wake(TaskName.BUNDLES)
+            return
 
 
 @shared_task(name=TaskName.DOWNLOADS)
@@ -96,12 +102,11 @@ def sweep() -> None:
 
 @shared_task(name=TaskName.PURGE)
 def purge() -> None:
-    """Erase what nobody may keep any longer, a few hundred rows a transaction."""
+    """Erase what nobody may keep any longer; what holds locks that others want, a few hundred rows a transaction."""
     now = db.session.scalars(select(func.now())).one()
     for step in (expire_unconfirmed, forget_duplicates):
         while step(now):
             db.session.commit()
-    forget_answers()
-    forget_sent()
-    forget_unreadable()
-    db.session.commit()
+    for forget in (forget_answers, forget_sent, forget_unreadable):
+        forget()
+        db.session.commit()

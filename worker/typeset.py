@@ -14,8 +14,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import typst
-
 PR_SET_PDEATHSIG = 1  # From linux/prctl.h.
 MOST_MEMORY = 8 * 2**30
 MOST_SECONDS = 600
@@ -26,7 +24,7 @@ def typeset(template: Path, fonts: Path, values: dict[str, object]) -> bytes:
 
     Raises ChildProcessError when it fails, without Typst's own words, which may quote a name.
     """
-    # Waiting has no time-out here, because it would be polled by a clock that may be wrong: the child ends itself.
+    # No time-out here: the child ends itself, and polling for its end made one bundle fail under a disturbed clock.
     order = {"template": str(template), "fonts": str(fonts), "values": json.dumps(values)}
     done = subprocess.run(  # noqa: S603  # Our own interpreter and this very module.
         [sys.executable, "-m", __name__],
@@ -47,6 +45,8 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
     signal.alarm(MOST_SECONDS)  # Ends it, whatever it waits for.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    import typst  # Only now, so that loading it is under these limits, too, and the worker never does.
+
     order = json.load(sys.stdin.buffer)
     template = Path(order["template"])
     content = typst.compile(

@@ -18,7 +18,16 @@ import psycopg
 import pytest
 import redis
 from babel.messages.pofile import read_po
-from playwright.sync_api import Browser, BrowserContext, Page, Response, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    Response,
+    expect,
+    sync_playwright,
+)
 
 from core.demo.browser import Browser as Visitor
 from core.demo.browser import Page as Answer
@@ -195,11 +204,11 @@ def _fill(site: Site) -> None:
             )  # fmt: skip
             return f"{known['console']}/bundles/{row}"
 
-        def another_download(asked: str, answered: str | None) -> str:
+        def another_download(asked: str, answered: str | None, bundle: str) -> str:
             row = value(
                 "INSERT INTO downloads (id, bundle_id, account_id, answer_key, requested_at, answered_at)"
                 " SELECT %s, %s, id, 'none', now() - %s::interval, now() - %s::interval FROM accounts RETURNING id",
-                uuid4(), known["bundle"].rsplit("/", 1)[1], asked, answered,
+                uuid4(), bundle.rsplit("/", 1)[1], asked, answered,
             )  # fmt: skip
             return f"{known['console']}/downloads/{row}"
 
@@ -207,9 +216,18 @@ def _fill(site: Site) -> None:
         known["under_way"] = another_bundle("building", "drawing")
         ready = until("the bundle", lambda: coordinator.get(known["bundle"]).forms("/downloads"))
         coordinator.submit(Answer(known["bundle"], 200, {}, b""), ready[0])
-        # The worker no longer answers what was asked for this long ago, so the page waits for ever.
-        known["waiting_download"] = another_download("1 day", None)
-        known["old_download"] = another_download("1 day", "1 day")
+        known["old_download"] = another_download("1 day", "1 day", known["bundle"])
+        # What needs a key that is away waits; asked for tomorrow, it does so for all of the tests.
+        keyless = another_bundle("failed", None)
+        db.execute(
+            "WITH key AS (INSERT INTO row_keys (id, sealed)"
+            " SELECT gen_random_uuid(), overlay(sealed placing decode(repeat('00', 16), 'hex') from 3)"
+            " FROM row_keys LIMIT 1 RETURNING id)"
+            " UPDATE bundles SET state = 'ready', signatures = 1, pages = 1, register_hash = '', file_hash = '', row_key_id = key.id"
+            " FROM key WHERE bundles.id = %s",
+            (keyless.rsplit("/", 1)[1],),
+        )
+        known["waiting_download"] = another_download("-1 day", None, keyless)
 
 
 @pytest.fixture(scope="session")
@@ -287,6 +305,37 @@ def known_at(_acquainted: dict[str, BrowserContext]) -> Iterator[Callable[[str],
     yield new
     for page in pages:
         page.close()
+
+
+class Complaints:
+    """What a browser would hold against the pages it was led to."""
+
+    def __init__(self, page: Page, *origins: str) -> None:
+        self.origins = tuple(f"{origin}/" for origin in origins)
+        self.found: list[str] = []
+        page.on("request", self._request)
+        page.on("response", self._response)
+        page.on("console", self._console)
+        page.on("requestfailed", self._failed)
+        page.on("pageerror", lambda error: self.found.append(f"script: {error}"))
+
+    def _request(self, request: Request) -> None:
+        if not request.url.startswith(self.origins):
+            self.found.append(f"from elsewhere: {request.url}")
+
+    def _failed(self, request: Request) -> None:
+        # A page that is left while its icon is still coming stops asking for it.
+        if request.failure != "net::ERR_ABORTED":
+            self.found.append(f"failed: {request.url}")
+
+    def _response(self, response: Response) -> None:
+        if response.status >= 400:
+            self.found.append(f"{response.status}: {response.url}")
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            # What breaks the Content-Security-Policy is told here, too.
+            self.found.append(f"{message.type}: {message.text}")
 
 
 def press(page: Page, name: str) -> Response:

@@ -1,4 +1,4 @@
-"""Every page there is, in every state that looks different: the table that a new route has to be added to.
+"""Every page there is, in the states that look different: the table that a new route has to be added to.
 
 An address stands for itself, with what `Site.addresses` holds filled in; a function brings the browser there by hand.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from playwright.sync_api import Page, Response
 
-from tests.browser.conftest import PETITION, Site, press
+from tests.browser.conftest import PETITION, Site, Words, press
 
 FORM = f"{{site}}/petitions/{PETITION}?text=en"
 NO_EVENT = "00000000-0000-0000-0000-000000000001"
@@ -80,6 +80,23 @@ def button_without_a_database(page: Page, site: Site) -> Response:
         return press(page, "Confirm my signature")
 
 
+def withdrawing_without_a_database(page: Page, site: Site) -> Response:
+    page.goto(site.url("{withdraw}"))
+    with site.database_away():
+        return press(page, "Withdraw and erase")
+
+
+def empty_form_in_belarusian(page: Page, site: Site) -> Response:
+    page.goto(site.url(f"{{site}}/petitions/{PETITION}?lang=be&text=be"))
+    return press(page, Words("be")("Sign"))
+
+
+def opened_dialog(page: Page, site: Site) -> Response | None:
+    answer = page.goto(site.url("{site}/dev/components/"))
+    page.get_by_role("button", name="Open a dialog").click()
+    return answer
+
+
 def no_mails(page: Page, site: Site) -> Response | None:
     with site.no_mails():
         return page.goto(site.url("{site}/dev/mail/"))
@@ -122,6 +139,7 @@ PUBLIC = [
     Scene("petitions.show", "{site}/petitions/none", 404, "not there"),
     Scene("petitions.show", page_without_a_database, 503, "without a database"),
     Scene("petitions.sign", empty_form, 422, "with every error"),
+    Scene("petitions.sign", empty_form_in_belarusian, 422, "with every error in Belarusian"),
     Scene("petitions.sign", form_of_an_older_text, 422, "after the text changed"),
     Scene("petitions.sign", form_of_a_closed_petition, 410, "after the end"),
     Scene("petitions.sign", full_form_without_a_database, 503, "without a database"),
@@ -130,6 +148,7 @@ PUBLIC = [
     Scene("petitions.confirm", "{confirm}"),
     Scene("petitions.confirm", button_without_a_database, 503, "without a database"),
     Scene("petitions.withdraw", "{withdraw}"),
+    Scene("petitions.withdraw", withdrawing_without_a_database, 503, "without a database"),
     Scene("petitions.answer", "{counted}", state="counted"),
     Scene("petitions.answer", "{withdrawn}", state="withdrawn"),
     Scene("petitions.answer", "{invalid}", 400, "invalid"),
@@ -139,6 +158,7 @@ PUBLIC = [
     Scene("petitions.privacy", "{site}/privacy"),
     Scene("petitions.contact", "{site}/contact"),
     Scene("components.index", "{site}/dev/components/"),
+    Scene("components.index", opened_dialog, state="with its dialog"),
     Scene("devmail.index", "{site}/dev/mail/"),
     Scene("devmail.index", no_mails, state="without a mail"),
     Scene("devmail.show", "{site}/dev/mail/{mail}"),
@@ -147,6 +167,7 @@ PUBLIC = [
 
 CONSOLE = [
     Scene("accounts.login", "{console}/login"),
+    Scene("accounts.login", "{petition}", state="on the way to a page"),
     Scene("accounts.login", empty_login, 422, "with every error"),
     Scene("accounts.login", wrong_login, 422, "with a wrong passphrase"),
     Scene("delivery.index", "{console}/", logged_in=True),

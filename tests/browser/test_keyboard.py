@@ -81,6 +81,20 @@ def test_the_form_is_filled_in_and_sent_by_keyboard(site: Site, visit: Callable[
     assert site.mail_to("kastus@example.org")
 
 
+def test_a_dialog_takes_the_focus_and_gives_it_back(site: Site, visit: Callable[..., Page]) -> None:
+    page = visit()
+    page.goto(site.url("{site}/dev/components/"))
+    opener = page.get_by_role("button", name="Open a dialog")
+    opener.focus()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_be_visible()
+    expect(dialog.get_by_role("button", name="Keep it")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(opener).to_be_focused()
+
+
 @pytest.mark.parametrize(
     ("host", "address"),
     [("site", "{site}/"), ("site", f"{{site}}/petitions/{PETITION}"), ("site", "{confirm}"), ("console", "{petition}")],

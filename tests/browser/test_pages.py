@@ -11,11 +11,13 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, Route
 
 from core.config import Role
-from tests.browser.conftest import PHONE, Site
-from tests.browser.scenes import CONSOLE, NO_PAGE, PUBLIC, Scene
+from tests.browser.conftest import PHONE, Complaints, Site
+from tests.browser.scenes import CONSOLE, FORM, NO_PAGE, PUBLIC, Scene
 from tests.conftest import Secrets, make_app, make_config
 
 AXE = Axe().axe_script
+WIDTHS = (PHONE["width"], 320, 768, 1024)
+"""Pixels: phones, then what lies between a phone and a desk, where tables are tightest."""
 RULES = {
     "light": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa", "best-practice"],
     # The dark page is the same document in other colours.
@@ -58,19 +60,62 @@ def without_refresh(route: Route) -> None:
 @pytest.mark.parametrize("scene", [*PUBLIC, *CONSOLE], ids=str)
 def test_page(scene: Scene, site: Site, known_at: Callable[[str], Page]) -> None:
     page = known_at("console" if scene.logged_in else "site")
+    complaints = Complaints(page, site.addresses["site"], site.addresses["console"])
     page.route(re.compile("/(answers|bundles|downloads)/"), without_refresh)
     scene.open(page, site)
-    found = []
+    own = (f"{scene.status}: ", f"error: Failed to load resource: the server responded with a status of {scene.status}")
+    found = [one for one in complaints.found if scene.status < 400 or not one.startswith(own)]
+    page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
     page.evaluate(AXE)
     for colours, rules in RULES.items():
         page.emulate_media(color_scheme=colours)  # type: ignore[arg-type]  # One of the two it knows.
         found += [f"{colours}: {one}" for one in page.evaluate(RUN, rules)]
-    for width in (PHONE["width"], 320):
+    for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 800})
         found += [f"at {width} px: {one}" for one in page.evaluate(TOO_WIDE)]
     # What somebody sets who reads large letters: the browser's own size of text, which is 16 px.
     page.set_viewport_size({"width": 1280, "height": 800})
-    page.context.new_cdp_session(page).send("Page.setFontSizes", {"fontSizes": {"standard": 32}})
+    browser = page.context.new_cdp_session(page)
+    browser.send("Page.setFontSizes", {"fontSizes": {"standard": 32}})
     assert page.evaluate("parseFloat(getComputedStyle(document.documentElement).fontSize)") >= 32
     found += [f"with text of 200 %: {one}" for one in page.evaluate(TOO_WIDE)]
+    browser.send("Page.setFontSizes", {"fontSizes": {"standard": 16}})
+    if isinstance(scene.way, str) and "lang=" not in scene.way:
+        for language in ("be", "pl"):
+            address = site.url(scene.way)
+            page.goto(f"{address}{'&' if '?' in address else '?'}lang={language}")
+            page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
+            for width in WIDTHS:
+                page.set_viewport_size({"width": width, "height": 800})
+                found += [f"{language} at {width} px: {one}" for one in page.evaluate(TOO_WIDE)]
     assert not found, "\n".join(found)
+
+
+@pytest.mark.processes
+def test_on_paper_a_table_stays_a_table(site: Site, known_at: Callable[[str], Page]) -> None:
+    page = known_at("console")
+    page.goto(site.url("{petition}"))
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 718, "height": 1000})  # A4 with the margins that browsers leave.
+    shown = "selector => getComputedStyle(document.querySelector(selector)).display"
+    assert page.evaluate(shown, "table.stack") == "table"
+    assert page.evaluate(shown, "table.stack td") == "table-cell"
+    assert page.evaluate(shown, "form") == "none"
+    page.goto(site.url(FORM))
+    assert page.evaluate(shown, "#sign") == "none"
+    page.goto(site.url("{site}/petitions/closed"))
+    assert page.evaluate(shown, "#sign") == "block", "that it is over is worth its ink"
+
+
+@pytest.mark.processes
+def test_in_a_readers_own_colours_ticks_and_progress_are_the_browsers(
+    site: Site, known_at: Callable[[str], Page]
+) -> None:
+    page = known_at("site")
+    page.emulate_media(forced_colors="active")
+    page.goto(site.url(FORM))
+    for selector in ("[type=checkbox]", "progress"):
+        look = page.eval_on_selector(
+            selector, "one => [getComputedStyle(one).appearance, getComputedStyle(one).backgroundImage]"
+        )
+        assert look == ["auto", "none"], selector

@@ -13,8 +13,9 @@ from babel.messages.pofile import read_po
 from core.config import LANGUAGES
 from core.i18n import country_choices, country_name, language_name
 from tests.conftest import ROOT, House
-from tests.factories import Factory
+from tests.factories import Factory, log_in
 
+IN_ATTRIBUTES = re.compile(r"\b(?:aria-label|alt|title|placeholder|data-label)=[\"']([^\"'{]+)")
 SOURCES = ["accounts", "core", "delivery", "petitions", "worker", "templates", "wsgi.py"]
 
 
@@ -66,6 +67,7 @@ def test_templates_hold_no_bare_text() -> None:
         if path.name == "components.html":
             continue  # For those who build the site.
         bare = re.sub(r"{#.*?#}|{%.*?%}|{{.*?}}|<[^>]*>", " ", path.read_text(), flags=re.DOTALL)
+        bare += " ".join(IN_ATTRIBUTES.findall(path.read_text()))
         words = [word for word in re.findall(r"[^\W\d_]{2,}", bare) if word != "Zbor"]
         assert not words, (path, words)
 
@@ -89,6 +91,17 @@ def test_language_links_keep_the_page_and_its_query(house: House, make: Factory)
     slug = make.slug(make.petition(texts=("en", "ru")))
     page = house.client().get(f"/petitions/{slug}?text=ru&lang=pl").text
     assert f"/petitions/{slug}?text=ru&amp;lang=be" in page
+
+
+def test_language_links_of_what_only_takes_posts_lead_to_the_start(house: House, make: Factory) -> None:
+    answer = log_in(house, make, None).post("/logout")
+    assert answer.status_code == 400
+    assert 'href="/?lang=be"' in answer.text
+
+
+def test_language_links_of_a_form_with_errors_lead_back_to_it(house: House, make: Factory) -> None:
+    slug = make.slug(make.petition())
+    assert f'href="/petitions/{slug}/signatures?lang=be"' in house.client().post(f"/petitions/{slug}/signatures").text
 
 
 def test_unknown_language_is_passed_over(house: House) -> None:

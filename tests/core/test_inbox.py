@@ -133,6 +133,14 @@ def test_newest_worker_key_is_sealed_to(house: House) -> None:
         assert [one.key_id for one in recipients()] == [newer["id"]]
 
 
+@pytest.mark.parametrize("role", [Role.PUBLIC, Role.CONSOLE, Role.WORKER])
+def test_moments_come_in_utc_whatever_zone_the_database_is_in(own_database: House, role: Role) -> None:
+    name = own_database.value("SELECT current_database()")
+    own_database.sql(f"ALTER DATABASE {name} SET timezone = 'Pacific/Kiritimati'")
+    with own_database.inside(role):
+        assert db.session.scalar(text("SELECT now()")).utcoffset() == timedelta(0)  # type: ignore[union-attr]  # It is a moment.
+
+
 def test_the_public_web_spends_no_statement_on_transactions(own_database: House) -> None:
     with own_database.inside(Role.PUBLIC):
         connection = db.session.connection()

@@ -159,7 +159,7 @@ def test_stylesheets_load_nothing_from_elsewhere() -> None:
         assert not re.search(r"url\(\s*['\"]?(?:data:|https?:|//)", path.read_text()), path
 
 
-def test_cookies_are_httponly_and_strict(house: House) -> None:
+def test_the_cookie_is_httponly_and_lax(house: House) -> None:
     cookie = house.client().get("/confirm/x").headers["Set-Cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=Lax" in cookie

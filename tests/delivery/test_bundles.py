@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
-from zipfile import ZipFile
+from zipfile import ZipFile, is_zipfile
 
 import pytest
 from flask.testing import FlaskClient
+from pypdf import PdfReader
 
 from core.config import Role
 from core.demo.register import read_register
 from core.extensions import db
+from core.records import open_row_key
+from core.sealing import SealingError, context, decrypt
 from delivery import building
 from delivery.document import BundleDocument, Volume
 from delivery.models import bundle_code
 from tests.conftest import House
-from tests.factories import Factory, counted, hidden, press, signed, token
+from tests.factories import Factory, counted, hidden, log_in, press, signed, token
 from worker.pdf import draw_bundle
 
 
 @pytest.fixture
 def house(own_database: House, tmp_path: Path) -> House:
     """With a bundle folder of its own."""
-    from dataclasses import replace
-
     app = own_database.app(Role.WORKER)
     app.extensions["zbor"] = replace(app.extensions["zbor"], bundle_dir=tmp_path / "bundles")
     return own_database
@@ -34,20 +36,6 @@ def house(own_database: House, tmp_path: Path) -> House:
 @pytest.fixture
 def petition(make_own: Factory) -> int:
     return make_own.petition(texts=("en", "pl"))
-
-
-def log_in(house: House, make: Factory, petition_id: int | None) -> FlaskClient:
-    client = house.client(Role.CONSOLE)
-    email = house.value("SELECT email FROM accounts WHERE id = :id", id=make.account(petition_id))
-    page = client.get("/login").text
-    assert (
-        client.post(
-            "/login",
-            data={"email": email, "passphrase": "correct horse battery", "csrf_token": hidden(page, "csrf_token")},
-        ).status_code
-        == 303
-    )
-    return client
 
 
 def addressee(house: House, country: str) -> int:
@@ -102,7 +90,11 @@ def test_from_button_to_pdf(house: House, make_own: Factory, petition: int, tmp_
     client = log_in(house, make_own, petition)
     page = ask(house, client, petition)
     assert page.status_code == 303
-    assert client.get(page.location).headers["Refresh"] == f"5;url={page.location}"
+    assert client.get(page.location).headers["Refresh"] == f"5;url={page.location}?look=2"
+    for still in ("?look=20", "?look=0"):
+        quiet = client.get(page.location + still)
+        assert "Refresh" not in quiet.headers, "nobody is disturbed for ever, nor after saying so"
+        assert f'href="{page.location}"' in quiet.text
     build(house)
     ready = client.get(page.location).text
     assert "Ready" in ready
@@ -118,8 +110,6 @@ def test_from_button_to_pdf(house: House, make_own: Factory, petition: int, tmp_
     rows, printed = read_register(files["2-register.pdf"])
     assert [row.name for row in rows] == ["Вольга Вераб’ёва", "Ελένη Παππά", "נועה כהן"]
     assert printed == the_bundle(house).register_hash
-    from pypdf import PdfReader
-
     text = "".join(one.extract_text() for name in files for one in PdfReader(BytesIO(files[name])).pages)
     assert "Szanowna Pani Minister" in text
     assert "Never Confirmed" not in text
@@ -135,11 +125,14 @@ def test_bundle_is_encrypted_at_rest_and_opens_with_its_key_only(
     build(house)
     [file] = (tmp_path / "bundles").iterdir()
     content = file.read_bytes()
-    assert b"%PDF" not in content
     assert file.stat().st_size > 10_000
-    house.sql("UPDATE bundles SET state = 'failed'")
-    house.sql("DELETE FROM row_keys WHERE id = :id", id=the_bundle(house).row_key_id)
-    assert the_bundle(house).row_key_id is None
+    assert not is_zipfile(file)
+    place = context("bundles", the_bundle(house).id)
+    with house.inside(Role.WORKER):
+        key = open_row_key(the_bundle(house).row_key_id, house.keyring.private_keys)
+    assert set(unpacked(decrypt(key, content, place))) == {"1-letter.pdf", "2-register.pdf"}
+    with pytest.raises(SealingError):
+        decrypt(bytes(32), content, place)
 
 
 def test_two_clicks_make_one_bundle(house: House, make_own: Factory, petition: int) -> None:
@@ -179,6 +172,56 @@ def test_withdrawn_before_the_build_is_not_in_it(house: House, make_own: Factory
     assert [row.name for row in seen[0].rows] == ["Stays Here"]
 
 
+def test_who_withdraws_is_no_longer_in_bundles_made_before(
+    house: House, make_own: Factory, petition: int, tmp_path: Path
+) -> None:
+    slug = make_own.slug(petition)
+    counted(house, slug, email="stays@example.org", name="Stays Here")
+    gone = counted(house, slug, email="gone@example.org", name="Gone Away")
+    counted(house, slug, email="lt@example.org", country="LT")
+    client = log_in(house, make_own, petition)
+    page = ask(house, client, petition)
+    build(house, lambda _document: volumes(b"%PDF both"))
+    ask(house, client, petition, "LT")
+    build(house, lambda _document: volumes())
+    elsewhere = house.sql("SELECT * FROM bundles WHERE id <> :id", id=page.location.rsplit("/", 1)[1]).one()
+    keys = house.value("SELECT count(*) FROM row_keys")
+    later = counted(house, slug, email="later@example.org", name="Later Gone")
+    for row in (later, gone):
+        press(house.client(), f"/withdraw/{token(house, 'withdraw', row.id)}")
+        house.drain()
+        # Who was counted after the cut-off is in no bundle, so the first withdrawal leaves all as they are.
+        states = [one[0] for one in house.sql("SELECT state FROM bundles ORDER BY requested_at")]
+        assert states == (["ready", "ready"] if row is later else ["approved", "ready"])
+    # The signature's key, its mail's and the bundle's own: what is left of the file are random bytes.
+    assert house.value("SELECT count(*) FROM row_keys") == keys - 2
+    assert "Take the bundle away" not in client.get(page.location).text
+    seen: list[BundleDocument] = []
+    build(house, lambda document: seen.append(document) or volumes(b"%PDF one"))
+    assert [row.name for row in seen[0].rows] == ["Stays Here"]
+    assert house.sql("SELECT * FROM bundles WHERE id = :id", id=elsewhere.id).one() == elsewhere
+    assert len(list((tmp_path / "bundles").iterdir())) == 2
+    assert broken(house) == set()
+
+
+def test_who_withdraws_while_a_bundle_is_built_is_not_in_it(house: House, make_own: Factory, petition: int) -> None:
+    slug = make_own.slug(petition)
+    counted(house, slug, email="stays@example.org", name="Stays Here")
+    gone = counted(house, slug, email="gone@example.org", name="Gone Away")
+    ask(house, log_in(house, make_own, petition), petition)
+
+    def draw(document: BundleDocument) -> list[Volume]:
+        if len(document.rows) == 2:
+            press(house.client(), f"/withdraw/{token(house, 'withdraw', gone.id)}")
+            house.drain()
+        return volumes()
+
+    with pytest.raises(building.LeaseLostError):
+        build(house, draw)
+    build(house, draw)
+    assert (the_bundle(house).state, the_bundle(house).signatures) == ("ready", 1)
+
+
 def test_ministry_without_a_letter_in_its_language_gets_english_and_says_so(house: House, make_own: Factory) -> None:
     petition = make_own.petition(countries=(), texts=("be",))
     georgia = make_own.addressee("GE", languages="ka", salutation_native="პატივცემულო მინისტრო,", name_native="საგარეო")
@@ -190,8 +233,12 @@ def test_ministry_without_a_letter_in_its_language_gets_english_and_says_so(hous
     assert (seen[0].language, seen[0].appeal_language) == ("en", "be")
     assert seen[0].salutation == "პატივცემულო მინისტრო,"
     assert seen[0].address[0] == "საგარეო"
+    assert seen[0].letter["appeal_fallback_note"].endswith("in another language: Belarusian.")
     with house.inside(Role.WORKER):
-        assert sum(volume.pages for volume in draw_bundle(seen[0])) >= 4
+        letter, register = draw_bundle(seen[0])
+    assert letter.pages + register.pages >= 4
+    text = "".join(page.extract_text() for page in PdfReader(BytesIO(letter.content)).pages)
+    assert "in another language: Belarusian." in " ".join(text.split())
 
 
 def test_a_builder_that_went_silent_is_taken_over_and_fenced_off(
@@ -364,6 +411,11 @@ def test_a_bundle_that_does_not_open_ends_its_download_and_lets_others_through(
     [file] = (tmp_path / "bundles").iterdir()
     content = file.read_bytes()
     csrf = {"csrf_token": hidden(client.get(page.location).text, "csrf_token")}
+    waits = client.post(f"{page.location}/downloads", data=csrf)
+    with house.inside(Role.WORKER) as app:
+        assert building.answer_downloads(replace(house.keyring, private_keys={}), app.extensions["zbor"]) == 0
+    assert answer_downloads(house) == 1
+    assert unpacked(client.get(waits.location).data) == {"1-letter.pdf": b"%PDF"}
     file.unlink()
     lost = client.post(f"{page.location}/downloads", data=csrf)
     assert answer_downloads(house) == 1

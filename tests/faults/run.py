@@ -99,6 +99,10 @@ class Run:
         holds = measured is not None and measured <= demanded
         self.numbers.append(Number(what, f"<= {demanded:g}{unit}", shown + unit * (measured is not None), holds))
 
+    def at_least(self, what: str, measured: int, demanded: int) -> None:
+        """A number that may not be smaller: that what was meant to be broken was broken."""
+        self.numbers.append(Number(what, f">= {demanded}", str(measured), measured >= demanded))
+
     def note(self, what: str, measured: str) -> None:
         """Something measured that has no limit."""
         self.numbers.append(Number(what, "", measured, True))

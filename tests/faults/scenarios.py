@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import subprocess
-import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from uuid import uuid4
@@ -41,6 +41,7 @@ def kill_worker(run: Run, submissions: int = 6000, kills: int = 10) -> None:
         run.say(f"kill {number} of {kills}")
     run.done = f"{submissions} forms; {kills} kills, {struck} mid-transaction, {under_load} under load"
     run.exactly("kills mid-transaction", struck, kills)
+    run.at_least("kills under load", under_load, kills // 2)
     run.check_events()
     run.exactly("web 5xx", run.crowd.server_errors, 0)
     run.check_peace()
@@ -67,10 +68,8 @@ def flush_queue(run: Run, submissions: int = 6000, flushes: int = 10, away: floa
         run.say("the queue is back")
     with run.crowd.sending(items[second:], away):
         pass
-    run.done = (
-        f"{submissions} forms; {flushes} x FLUSHALL, {under_load} under load;"
-        f" {away:.0f} s without Valkey, {'all' if still else 'not all'} under load"
-    )
+    run.done = f"{submissions} forms; {flushes} x FLUSHALL, {under_load} under load; {away:.0f} s without Valkey"
+    run.exactly("load until Valkey is back", int(still), 1)
     run.check_events()
     run.exactly("web 5xx", run.crowd.server_errors, 0)
     lag = (
@@ -113,6 +112,7 @@ def crash_database(run: Run, submissions: int = 6000, crashes: int = 3, a_second
         f"{submissions} forms; {crashes} immediate stops, 2 s down, {under_load} under load;"
         f" {run.crowd.statuses[503] + run.crowd.statuses[0]} answers of 503 or none, each tried again"
     )
+    run.exactly("crashes under load", under_load, crashes)
     run.check_events()
     run.check_peace()
 
@@ -146,6 +146,7 @@ def deliver_tenfold(run: Run, submissions: int = 6000) -> None:
         run.crowd.send(run.crowd.confirmations(links))
         run.say("confirmed")
         run.exactly("confirmations unprocessed after 60 s", run.unprocessed(), 0)
+    run.at_least("wake-ups delivered tenfold", echo.heard, submissions // 100)
     left = wait_until_queues_are_empty(run)
     run.done = (
         f"{submissions} forms, {len(links)} confirmations; {echo.heard} wake-ups, each pushed {echo.times} times more;"
@@ -183,11 +184,10 @@ def all_at_once(run: Run, submissions: int = 6000, kills: int = 10, away: float 
         return hits
 
     with Echo(run.stand.valkey.url) as echo:
-        with run.crowd.sending(items[:first], 40):
-            flushing = threading.Thread(target=flush, args=(run, 10))
-            flushing.start()
+        with run.crowd.sending(items[:first], 40), ThreadPoolExecutor(1) as pool:
+            flushing = pool.submit(flush, run, 10)
             struck += kill(kills // 2)
-            flushing.join()
+            flushing.result()
         run.say(f"no queue for {away:.0f} s")
         run.stand.valkey.stop()
         back_at = time.monotonic() + away
@@ -208,6 +208,7 @@ def all_at_once(run: Run, submissions: int = 6000, kills: int = 10, away: float 
         f" {away:.0f} s without Valkey; 3 crashes of PostgreSQL; {echo.heard} wake-ups delivered tenfold"
     )
     run.exactly("kills mid-transaction", struck, kills)
+    run.at_least("wake-ups delivered tenfold", echo.heard, submissions // 100)
     run.check_events()
     run.wait_for_mails(killed=True)
     # The mailer was killed once with two processes, and the database lost what two mailers with two were writing.
@@ -336,6 +337,7 @@ def lose_key(run: Run, submissions: int = 1500, away: float = 60.0) -> None:
         run.say("the key is back")
     run.done = f"{submissions} forms; key away for {away:.0f} s under load, {waiting} events waiting at its end"
     run.at_most("alarm in the worker's log after", alarm, 60, " s")
+    run.at_least("events that waited for the key", waiting, submissions // 10)
     run.check_events()
     run.wait_for_mails()
     run.check_mails(repeats=0)

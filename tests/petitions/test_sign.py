@@ -161,7 +161,7 @@ def test_database_away_gives_503_and_keeps_what_was_typed(
     def away(*_args: object, **_options: object) -> None:
         raise OperationalError("SELECT 1", {}, Exception("connection refused"))
 
-    monkeypatch.setattr("petitions.services.db.session.scalar", away)
+    monkeypatch.setattr("petitions.services.db.session.execute", away)
     event_id = hidden(page, "event_id")
     response = client.post(
         f"/petitions/{slug}/signatures", data={**VALID, "event_id": event_id, "text_hash": hidden(page, "text_hash")}

@@ -15,7 +15,7 @@ from core.extensions import db
 from core.inbox import MAX_ATTEMPTS
 from petitions import intake
 from tests.conftest import House
-from tests.factories import Factory, sign
+from tests.factories import Factory, press, sign, signed, token
 from worker import drain
 
 
@@ -64,6 +64,24 @@ def test_without_the_key_events_wait_and_with_it_they_are_drained(house: House, 
     assert states(house) == ["new"]
     assert house.drain() == 1
     assert states(house) == ["done"]
+
+
+def test_an_event_that_needs_a_row_key_of_a_missing_key_waits_and_lets_the_others_through(
+    house: House, slug: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The sealing key has changed between a signature and its confirmation, and the old one is away."""
+    row = signed(house, slug)
+    press(house.client(), f"/confirm/{token(house, 'confirm', row.id)}")
+    house.sql("UPDATE row_keys SET sealed = overlay(sealed placing decode(repeat('00', 16), 'hex') from 3)")
+    for number in range(3):
+        sign(house.client(), slug, email=f"n{number}@example.org")
+    with house.inside(Role.WORKER):
+        for _ in range(MAX_ATTEMPTS + 1):
+            waiting = drain.drain_batch(house.keyring).waiting
+        assert drain.drain_batch(house.keyring, waiting).events == 0
+    assert house.sql("SELECT kind, attempts FROM inbox WHERE state = 'new'").one() == ("confirm", 0)
+    assert house.value("SELECT count(*) FROM signatures") == 4
+    assert "1 events need the sealing key of a row" in caplog.text
 
 
 def test_an_event_whose_handling_fails_is_undone_alone_and_given_up_in_the_end(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import smtplib
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -308,6 +310,34 @@ def test_a_mailer_does_not_hold_its_worker_for_ever(
     with house.inside(Role.WORKER) as app:
         assert mailer.send_due(house.keyring, app.extensions["zbor"]) is False, "a long pause is not slept through"
     assert len(server.received) == 3
+
+
+def test_a_slow_sending_rate_is_reached_all_the_same(
+    house: House, make: Factory, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty mails a minute: each waits three seconds for its turn, in one run."""
+    slug = make.slug(make.petition())
+    for number in range(3):
+        sign(house.client(), slug, email=f"n{number}@example.org")
+    house.drain()
+    pauses: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        pauses.append(round(seconds))
+        house.sql("UPDATE mail_pace SET next_at = next_at - make_interval(secs => :seconds)", seconds=seconds)
+
+    monkeypatch.setattr(mailer, "time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
+    with house.inside(Role.WORKER) as app:
+        config = replace(app.extensions["zbor"], mail_per_minute=20)
+        assert mailer.send_due(house.keyring, config) is False
+    assert (len(server.received), pauses) == (3, [3, 3])
+    house.sql("UPDATE mail_pace SET next_at = clock_timestamp() + interval '3 seconds'")
+    sign(house.client(), slug, email="later@example.org")
+    house.drain()
+    monkeypatch.setattr(mailer, "RUN_SECONDS", 4.0)
+    monkeypatch.setattr(mailer, "time", SimpleNamespace(monotonic=iter([0.0, 2.0]).__next__))
+    with house.inside(Role.WORKER):
+        assert mailer.send_due(house.keyring, config) is True, "the next run has time for it"
 
 
 @pytest.mark.parametrize("poison", ["=?utf-8?q?=0a?=@example.org", "=?utf-8?b?Cg==?=@example.org"])

@@ -85,6 +85,22 @@ def test_bundles_are_built_until_none_waits(house: House, make_own: Factory, mon
     tasks.downloads.run()
 
 
+def test_bundles_take_turns_with_mails(
+    house: House, make_own: Factory, woken: list[TaskName], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle(house, make_own)
+    house.sql(
+        "INSERT INTO bundles (id, petition_id, addressee_id, state, requested_by) SELECT gen_random_uuid(), petition_id, addressee_id, state, requested_by FROM bundles"
+    )
+    monkeypatch.setattr(tasks, "draw_bundle", lambda _document: [Volume("letter", b"%PDF", 1)])
+    monkeypatch.setattr(tasks, "BUNDLE_SECONDS", 0.0)
+    tasks.bundles.run()
+    assert house.value("SELECT count(*) FROM bundles WHERE state = 'ready'") == 1
+    assert woken == [TaskName.BUNDLES]
+    tasks.bundles.run()
+    assert house.value("SELECT count(*) FROM bundles WHERE state = 'ready'") == 2
+
+
 def test_a_failing_bundle_goes_back_and_its_error_is_not_quoted(
     house: House, make_own: Factory, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -216,16 +232,16 @@ def test_a_drain_that_stood_in_anothers_way_goes_again(
     sign(house.client(), make_own.slug(make_own.petition()))
     real, failures = tasks.drain_batch, [cause(), cause()]
 
-    def in_the_way(keyring: object) -> object:
+    def in_the_way(*passed: object) -> object:
         if failures:
             raise OperationalError("x", {}, failures.pop())
-        return real(keyring)  # type: ignore[arg-type]  # The keyring, passed on.
+        return real(*passed)  # type: ignore[arg-type]  # As they were passed.
 
     monkeypatch.setattr(tasks, "drain_batch", in_the_way)
     tasks.drain.run()
     assert house.value("SELECT state FROM inbox") == "done"
     monkeypatch.setattr(
-        tasks, "drain_batch", lambda _keyring: (_ for _ in ()).throw(OperationalError("x", {}, Exception("gone")))
+        tasks, "drain_batch", lambda *_passed: (_ for _ in ()).throw(OperationalError("x", {}, Exception("gone")))
     )
     with pytest.raises(OperationalError):
         tasks.drain.run()
