@@ -14,9 +14,9 @@ from uuid import UUID
 
 from babel import Locale
 from babel.dates import format_date
-from sqlalchemy import func, or_, select, text, update
+from sqlalchemy import delete, func, or_, select, update
 
-from core.answers import answer
+from core.answers import Answer, answer
 from core.config import Config
 from core.errors import describe
 from core.extensions import db
@@ -44,6 +44,8 @@ log = logging.getLogger(__name__)
 
 LEASE = timedelta(minutes=15)
 MAX_ATTEMPTS = 5
+_CLAIMS = 1, 1
+"""The advisory lock of `_keep_claims_apart`."""
 
 
 class LeaseLostError(Exception):
@@ -67,6 +69,7 @@ def claim_bundle(but: Collection[UUID] = ()) -> Claim | None:
         Bundle.state == BundleState.APPROVED,
         (Bundle.state == BundleState.BUILDING) & (Bundle.leased_until < func.now()),
     )
+    _keep_claims_apart()
     bundle = db.session.scalar(
         select(Bundle)
         .where(free, Bundle.id.not_in(list(but)))
@@ -136,9 +139,7 @@ def recall_bundles(petition_id: int, addressee_id: int, counted_at: datetime) ->
 
     Belongs into the transaction that erases the signature. What was taken away before is out of reach.
     """
-    # Until the commit no bundle can be asked for or claimed: its builder would not see yet what is being erased. One who
-    # is building already finds that the lease is lost.
-    db.session.execute(text("LOCK TABLE bundles IN EXCLUSIVE MODE"))
+    _keep_claims_apart()
     bundles = db.session.scalars(
         select(Bundle)
         .where(
@@ -147,6 +148,8 @@ def recall_bundles(petition_id: int, addressee_id: int, counted_at: datetime) ->
             Bundle.state.in_((BundleState.APPROVED, BundleState.BUILDING, BundleState.READY)),
             Bundle.cutoff_at >= counted_at,
         )
+        .order_by(Bundle.id)
+        .with_for_update()
         .execution_options(populate_existing=True)
     ).all()
     for bundle in bundles:
@@ -157,6 +160,18 @@ def recall_bundles(petition_id: int, addressee_id: int, counted_at: datetime) ->
         db.session.flush()
         if row_key_id is not None:
             destroy_row_key(row_key_id)
+        # What was sealed to a browser, and not fetched yet, holds the signature, too.
+        downloads = select(Download.id).where(Download.bundle_id == bundle.id)
+        db.session.execute(delete(Answer).where(Answer.event_id.in_(downloads)))
+
+
+def _keep_claims_apart() -> None:
+    """Until the commit nobody else claims a bundle or recalls some.
+
+    Whoever claimed one while a signature is being erased would not see that yet, and build with it. One who is building
+    already finds that the lease is lost.
+    """
+    db.session.execute(select(func.pg_advisory_xact_lock(*_CLAIMS)))
 
 
 def _update(claim: Claim, **values: object) -> None:
@@ -272,7 +287,8 @@ def answer_downloads(keyring: Keyring, config: Config) -> int:
     """Seal each bundle that was asked for to the browser that asked. Commits one by one. Returns how many."""
     answered, waiting = 0, set[UUID]()
     while (download := _next_download(waiting)) is not None:
-        bundle = db.session.get_one(Bundle, download.bundle_id)
+        # Nobody recalls it while it is being sealed.
+        bundle = db.session.get_one(Bundle, download.bundle_id, with_for_update={"read": True})
         try:
             answer(download.id, download.answer_key, _open_bundle(bundle, keyring, config), DOWNLOAD_LIFETIME)
         except KeyNotHeldError:
@@ -280,7 +296,9 @@ def answer_downloads(keyring: Keyring, config: Config) -> int:
             waiting.add(download.id)
             db.session.rollback()
             continue
-        except (OSError, LookupError, SealingError) as error:
+        except LookupError:
+            log.info("bundle %s was recalled before it could be taken away", bundle.id)
+        except (OSError, SealingError) as error:
             # This one cannot be had; the page says that the download is over, and the others get their turn.
             log.error("bundle %s does not open: %s", bundle.id, describe(error))
         download.answered_at = func.now()

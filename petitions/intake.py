@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ARRAY, BigInteger, func, literal, select
+from sqlalchemy import select
 
 from core.config import LANGUAGES, current_config
 from core.extensions import db
@@ -27,7 +27,8 @@ from petitions.states import Outcome, place
 
 MAILS_A_DAY = 3
 """Mails to one mailbox for one petition in 24 hours: the form must neither fill somebody's inbox nor, used by a
-stranger, keep its owner from signing for long."""
+stranger, keep its owner from signing for long. Workers that take forms of one mailbox at the same moment do not see each
+other's, and do not wait for each other; so it may be as many for each worker."""
 
 Opened = tuple[InboxEvent, Mapping[str, Any]]
 """An event with its payload."""
@@ -149,10 +150,6 @@ def _known_mailboxes(signatures: Sequence[Signature]) -> defaultdict[tuple[int, 
     known: defaultdict[tuple[int, bytes | None], _Mailbox] = defaultdict(_Mailbox)
     if not signatures:
         return known
-    # Another worker may have forms of the same mailboxes in hand. Until it commits, what it does cannot be seen here,
-    # and the cap on mails would hold for each of us alone. In one order, so that nobody waits in a circle.
-    locks = sorted({int.from_bytes((one.mailbox_hmac or b"")[:8], signed=True) for one in signatures})
-    db.session.execute(select(func.pg_advisory_xact_lock(func.unnest(literal(locks, ARRAY(BigInteger))))))
     rows = db.session.execute(
         select(
             Signature.petition_id, Signature.mailbox_hmac, Signature.id, Signature.state, Signature.received_at

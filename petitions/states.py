@@ -22,6 +22,8 @@ from core.records import decrypt_record, destroy_row_key, open_row_key
 from petitions.models import PublicName, Signature, SignatureState, Tally
 
 CONFIRM_WITHIN = timedelta(days=14)
+WAITED_FOR = timedelta(days=3)
+"""How long a confirmation that waits for a key keeps unconfirmed signatures from being erased."""
 
 Moves = Counter[tuple[int, int, str]]
 """How tallies move: (petition, addressee, state) -> difference."""
@@ -155,9 +157,9 @@ def expire_unconfirmed(now: datetime, at_most: int = 500) -> int:
 
     Call it until it returns 0; each call is one transaction's worth. While a confirmation that may have come in time
     waits in the inbox, nothing expires: the moment of arrival decides, not that of draining. One that has waited for
-    as long as that (its key is lost, then) holds nothing up any more.
+    WAITED_FOR holds nothing up any more: we promise to erase.
     """
-    in_time = InboxEvent.received_at > now - CONFIRM_WITHIN
+    in_time = InboxEvent.received_at > now - WAITED_FOR
     if db.session.scalar(
         select(InboxEvent.id).where(InboxEvent.kind == "confirm", InboxEvent.state == "new", in_time).limit(1)
     ):

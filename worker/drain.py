@@ -16,7 +16,7 @@ from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ARRAY, ColumnElement, Uuid, all_, func, literal, select, update
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from core.answers import answer
@@ -59,6 +59,7 @@ class Batch:
     mails: int = 0
     waiting: list[UUID] = field(default_factory=list)
     """Events that need a key of a row which is sealed to a key that is not here."""
+    recalled: bool = False
 
 
 def drain_batch(keyring: Keyring, but: Collection[UUID] = ()) -> Batch:
@@ -68,7 +69,11 @@ def drain_batch(keyring: Keyring, but: Collection[UUID] = ()) -> Batch:
     """
     events = db.session.scalars(
         select(InboxEvent)
-        .where(InboxEvent.state == "new", ~_waits_for_its_key(keyring), InboxEvent.id.not_in(list(but)))
+        .where(
+            InboxEvent.state == "new",
+            ~_waits_for_its_key(keyring),
+            InboxEvent.id != all_(literal(list(but), ARRAY(Uuid))),
+        )
         .order_by(InboxEvent.received_at)
         .limit(BATCH)
         .with_for_update(skip_locked=True)
@@ -86,6 +91,7 @@ def drain_batch(keyring: Keyring, but: Collection[UUID] = ()) -> Batch:
                 erased.append(outcome.erased)
     for gone in erased:
         recall_bundles(*gone)
+    batch.recalled = bool(erased)
     states.apply_moves(moves)
     if batch.waiting:
         log.error(

@@ -32,23 +32,33 @@ SWEEP_REST = 1.0
 """Seconds. Sweeps that came together, because no worker was there to take them, are one for each process."""
 
 _rests_until = 0.0
+_waiting: set[UUID] = set()
+"""Events that this process has found to need a key that is not here. It tries them again when its keys have changed."""
+_waiting_for: set[UUID] = set()
 
 
 @shared_task(name=TaskName.DRAIN)
 def drain() -> None:
     """Take events out of the inbox until none is waiting, or for DRAIN_SECONDS: then others get their turn."""
-    ends, waiting = time.monotonic() + DRAIN_SECONDS, set[UUID]()
+    global _waiting_for
+    ends = time.monotonic() + DRAIN_SECONDS
     while time.monotonic() < ends:
+        keyring = load_keyring(current_config())
+        if _waiting_for != (held := set(keyring.key_ids)):
+            _waiting.clear()
+            _waiting_for = held
         try:
-            batch = drain_batch(load_keyring(current_config()), waiting)
+            batch = drain_batch(keyring, _waiting)
         except OperationalError as error:
             if not isinstance(error.orig, (DeadlockDetected, LockNotAvailable)):
                 raise
             db.session.rollback()  # Two workers stood in each other's way; one of them, us, goes again.
             continue
-        waiting.update(batch.waiting)
+        _waiting.update(batch.waiting)
         if batch.mails:
             wake(TaskName.MAIL)
+        if batch.recalled:
+            wake(TaskName.BUNDLES)
         if batch.events < BATCH:
             return
     wake(TaskName.DRAIN)
@@ -77,9 +87,10 @@ def bundles() -> None:
             log.error("building bundle %s failed: %s", claim.bundle_id, describe(error))
             building.release(claim, blameless=isinstance(error, (UnavailableError, KeyNotHeldError)))
             failed.add(claim.bundle_id)
-        if time.monotonic() > ends:
-            wake(TaskName.BUNDLES)
-            return
+        else:
+            if time.monotonic() > ends:
+                wake(TaskName.BUNDLES)
+                return
 
 
 @shared_task(name=TaskName.DOWNLOADS)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 from zipfile import ZipFile, is_zipfile
 
@@ -68,6 +70,11 @@ def unpacked(archive: bytes) -> dict[str, bytes]:
 def answer_downloads(house: House) -> int:
     with house.inside(Role.WORKER) as app:
         return building.answer_downloads(house.keyring, app.extensions["zbor"])
+
+
+def _first_only(look: Any) -> Any:
+    found = iter([look, lambda _but: None])
+    return lambda but: next(found)(but)
 
 
 def the_bundle(house: House) -> Any:
@@ -202,6 +209,48 @@ def test_who_withdraws_is_no_longer_in_bundles_made_before(
     assert house.sql("SELECT * FROM bundles WHERE id = :id", id=elsewhere.id).one() == elsewhere
     assert len(list((tmp_path / "bundles").iterdir())) == 2
     assert broken(house) == set()
+
+
+def test_who_withdraws_is_no_longer_in_a_download_on_its_way(house: House, make_own: Factory, petition: int) -> None:
+    gone = counted(house, make_own.slug(petition))
+    client = log_in(house, make_own, petition)
+    page = ask(house, client, petition)
+    build(house, lambda _document: volumes())
+    csrf = {"csrf_token": hidden(client.get(page.location).text, "csrf_token")}
+    sealed, asked = (client.post(f"{page.location}/downloads", data=csrf).location for _ in range(2))
+    house.sql("UPDATE downloads SET requested_at = requested_at - interval '1 minute' WHERE id = :id", id=sealed[-36:])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(building, "_next_download", _first_only(building._next_download))
+        assert answer_downloads(house) == 1
+    press(house.client(), f"/withdraw/{token(house, 'withdraw', gone.id)}")
+    house.drain()
+    assert house.value("SELECT count(*) FROM answers WHERE event_id IN (SELECT id FROM downloads)") == 0
+    assert answer_downloads(house) == 1
+    for download in (sealed, asked):
+        assert "This download is over" in client.get(download).text
+
+
+def test_withdrawals_at_once_do_not_stand_in_each_others_way(
+    house: House, make_own: Factory, petition: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slug = make_own.slug(petition)
+    rows = [counted(house, slug, email=f"n{number}@example.org") for number in range(2)]
+    ask(house, log_in(house, make_own, petition), petition)
+    build(house, lambda _document: volumes())
+    for row in rows:
+        press(house.client(), f"/withdraw/{token(house, 'withdraw', row.id)}")
+    both_have_erased, recall = Barrier(2, timeout=10), building.recall_bundles
+
+    def recall_together(*erased: Any) -> None:
+        both_have_erased.wait()
+        recall(*erased)
+
+    monkeypatch.setattr("worker.drain.recall_bundles", recall_together)
+    monkeypatch.setattr("worker.drain.BATCH", 1)
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(lambda _number: house.drain(), range(2))) == [1, 1]
+    assert (the_bundle(house).state, the_bundle(house).row_key_id) == ("approved", None)
+    assert house.value("SELECT sum(total) FROM tallies WHERE state = 'withdrawn'") == 2
 
 
 def test_who_withdraws_while_a_bundle_is_built_is_not_in_it(house: House, make_own: Factory, petition: int) -> None:

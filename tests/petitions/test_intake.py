@@ -16,7 +16,7 @@ from core.config import Role
 from core.extensions import db
 from core.inbox import append
 from core.records import decrypt_record, open_row_key
-from petitions.states import CONFIRM_WITHIN, expire_unconfirmed, forget_duplicates
+from petitions.states import CONFIRM_WITHIN, WAITED_FOR, expire_unconfirmed, forget_duplicates
 from tests.conftest import House
 from tests.factories import VALID, Factory, counted, press, sign, signed, the_signature, token
 from worker import drain
@@ -401,28 +401,6 @@ def test_the_mail_that_says_signed_already_can_withdraw_for_ever(house: House, s
     assert "confirm_url" not in content
 
 
-def test_workers_that_take_forms_of_one_mailbox_at_once_send_three_mails_together(
-    own_database: House, make_own: Factory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    house = own_database
-    slug = make_own.slug(make_own.petition())
-    for number in range(6):
-        sign(house.client(), slug, name=f"Olga {'abcdef'[number]}")
-    both_have_theirs = Barrier(2, timeout=10)
-    record = drain.HANDLERS["sign"]
-
-    def record_together(opened: Any, keyring: Any) -> Any:
-        both_have_theirs.wait()
-        return record(opened, keyring)
-
-    monkeypatch.setattr(drain, "HANDLERS", {**drain.HANDLERS, "sign": record_together})
-    monkeypatch.setattr(drain, "BATCH", 3)
-    with ThreadPoolExecutor(2) as pool:
-        assert list(pool.map(lambda _number: house.drain(), range(2))) == [3, 3]
-    assert house.value("SELECT count(*) FROM outbox") == 3
-    assert tallies(house) == {"pending": 3, "duplicate": 3}
-
-
 def test_a_stranger_keeps_an_owner_from_signing_for_a_day_at_most(house: House, slug: str) -> None:
     for number in range(5):
         sign(house.client(), slug, name=f"Stranger {'abcde'[number]}")
@@ -440,16 +418,19 @@ def test_nothing_expires_while_a_confirmation_waits_in_the_inbox(house: House, s
     with house.inside(Role.WORKER):
         assert expire_unconfirmed(moment) == 0
         # Not even when the worker is without its key for days.
-        assert expire_unconfirmed(moment + timedelta(days=13)) == 0
+        assert expire_unconfirmed(moment + timedelta(days=2)) == 0
     house.drain()
     assert the_signature(house).state == "counted"
 
 
 def test_a_confirmation_that_can_never_be_opened_does_not_keep_data_for_ever(house: House, slug: str) -> None:
     row = signed(house, slug)
+    last = row.received_at + CONFIRM_WITHIN
     press(house.client(), f"/confirm/{token(house, 'confirm', row.id)}")
+    house.sql("UPDATE inbox SET received_at = :last WHERE kind = 'confirm'", last=last)
     with house.inside(Role.WORKER):
-        assert expire_unconfirmed(row.received_at + CONFIRM_WITHIN + timedelta(minutes=1)) == 1
+        assert expire_unconfirmed(last + WAITED_FOR - timedelta(seconds=1)) == 0
+        assert expire_unconfirmed(row.received_at + CONFIRM_WITHIN + WAITED_FOR) == 1
 
 
 def test_a_signature_withdrawn_while_its_confirmation_waited_stays_withdrawn(house: House, slug: str) -> None:

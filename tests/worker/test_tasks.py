@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from psycopg.errors import DeadlockDetected, LockNotAvailable
@@ -21,7 +22,7 @@ from core.queues import TaskName
 from delivery import building
 from delivery.document import Volume
 from tests.conftest import ROOT, House, Secrets
-from tests.factories import Factory, counted, sign, signed
+from tests.factories import Factory, counted, press, sign, signed, token
 from worker import tasks
 
 
@@ -29,6 +30,7 @@ from worker import tasks
 def woken(monkeypatch: pytest.MonkeyPatch) -> list[TaskName]:
     """Wake-ups that were sent. No sweep has been yet."""
     monkeypatch.setattr(tasks, "_rests_until", 0.0)
+    monkeypatch.setattr(tasks, "_waiting", set())
     sent: list[TaskName] = []
     monkeypatch.setattr(tasks, "wake", lambda task, *_ids: sent.append(task))
     return sent
@@ -83,6 +85,45 @@ def test_bundles_are_built_until_none_waits(house: House, make_own: Factory, mon
     assert house.value("SELECT state FROM bundles") == "ready"
     tasks.bundles.run()
     tasks.downloads.run()
+
+
+def test_what_needs_a_key_that_is_away_is_tried_once_until_the_keys_change(
+    house: House,
+    make_own: Factory,
+    woken: list[TaskName],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    row = signed(house, make_own.slug(make_own.petition()))
+    press(house.client(), f"/confirm/{token(house, 'confirm', row.id)}")
+    keyring, other = house.keyring, uuid4()
+    house.sql("UPDATE row_keys SET sealed = overlay(sealed placing :id from 3)", id=other.bytes)
+    for _ in range(3):
+        tasks.drain.run()
+    assert caplog.text.count("need the sealing key of a row") == 1
+    [key_id] = keyring.private_keys
+    house.sql("UPDATE row_keys SET sealed = overlay(sealed placing :id from 3)", id=key_id.bytes)
+    tasks.drain.run()
+    assert house.value("SELECT state FROM inbox WHERE kind = 'confirm'") == "new"
+    both = replace(keyring, private_keys={**keyring.private_keys, other: keyring.private_keys[key_id]})
+    monkeypatch.setattr(tasks, "load_keyring", lambda _config: both)
+    tasks.drain.run()
+    assert house.value("SELECT state FROM inbox WHERE kind = 'confirm'") == "done"
+
+
+def test_bundles_that_fail_slowly_are_not_tried_again_at_once(
+    house: House, make_own: Factory, woken: list[TaskName], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle(house, make_own)
+
+    def fail(_document: object) -> list[Volume]:
+        raise OSError
+
+    monkeypatch.setattr(tasks, "draw_bundle", fail)
+    monkeypatch.setattr(tasks, "BUNDLE_SECONDS", 0.0)
+    tasks.bundles.run()
+    assert house.sql("SELECT state, attempts FROM bundles").one() == ("approved", 1)
+    assert woken == []
 
 
 def test_bundles_take_turns_with_mails(
