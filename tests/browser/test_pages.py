@@ -63,7 +63,7 @@ def test_page(scene: Scene, site: Site, known_at: Callable[[str], Page]) -> None
     complaints = Complaints(page, site.addresses["site"], site.addresses["console"])
     page.route(re.compile("/(answers|bundles|downloads)/"), without_refresh)
     scene.open(page, site)
-    found = complaints.found
+    found = complaints.found.copy()
     if scene.status >= 400:
         # Its own status is told twice; a second time would be a picture's or a style sheet's.
         for own in (f"{scene.status}: ", "error: Failed to load resource: the server responded with a status of "):
