@@ -12,13 +12,12 @@ import os
 import threading
 import time
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from flask import Response, make_response, request, url_for
+from flask import Response, request
 from sqlalchemy import LargeBinary, Uuid, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
@@ -109,24 +108,6 @@ def read_answer(event_id: UUID, secret: str, wait: float = 2.0) -> bytes | None:
     finally:
         if may_wait:
             _waiting.release()
-
-
-def looks() -> int:
-    """How often this page was opened to look for something: 1 at first, 0 once its reader has stopped it."""
-    return max(0, request.args.get("look", 1, type=int))
-
-
-def next_look(endpoint: str, most: int, **values: Any) -> str | None:
-    """Where a page that waits looks again by itself; None after `most` looks: a reader must not be disturbed for ever."""
-    return url_for(endpoint, look=looks() + 1, **values) if 0 < looks() < most else None
-
-
-def look_again(page: str, url: str | None, seconds: int) -> Response:
-    """A page that opens `url`, if any, by itself after some seconds, without JavaScript. It also has a link there."""
-    response = make_response(page)
-    if url is not None:
-        response.headers["Refresh"] = f"{seconds};url={url}"
-    return response
 
 
 # --- The worker's side -------------------------------------------------------------------------------------------------

@@ -9,9 +9,10 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from accounts.models import StaffRole
-from core.answers import browser_secret, keep_secret, look_again, looks, new_secret, next_look
+from core.answers import browser_secret, keep_secret, new_secret
 from core.i18n import current_language
 from core.security import SIGNED_IN, open_to
+from core.waiting import look_again, looks, next_look
 from delivery import services
 from delivery.forms import DownloadForm, RequestBundleForm
 from delivery.models import BUILD_STEP_LABELS, BUNDLE_STATE_LABELS, UNDER_WAY, bundle_code

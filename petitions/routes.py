@@ -7,10 +7,11 @@ from uuid import UUID, uuid4
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from core.answers import browser_secret, keep_secret, look_again, looks, new_secret, next_look
+from core.answers import browser_secret, keep_secret, new_secret
 from core.errors import NotFoundError, UnavailableError
 from core.i18n import current_language
 from core.security import EVERYBODY, open_to
+from core.waiting import look_again, looks, next_look
 from petitions import services
 from petitions.forms import ButtonForm, SignForm
 

@@ -61,6 +61,15 @@ def send(house: House) -> None:
         mailer.send_due(house.keyring, app.extensions["zbor"])
 
 
+def three_mails(house: House, make: Factory) -> str:
+    """Three people sign, and are to be written to. Returns the petition's slug."""
+    slug = make.slug(make.petition())
+    for number in range(3):
+        sign(house.client(), slug, email=f"n{number}@example.org")
+    house.drain()
+    return slug
+
+
 def outbox(house: House) -> Any:
     return house.sql("SELECT * FROM outbox").one()
 
@@ -295,10 +304,7 @@ def test_old_finished_mails_are_forgotten(house: House, make: Factory, server: S
 def test_a_mailer_does_not_hold_its_worker_for_ever(
     house: House, make: Factory, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    slug = make.slug(make.petition())
-    for number in range(3):
-        sign(house.client(), slug, email=f"n{number}@example.org")
-    house.drain()
+    slug = three_mails(house, make)
     monkeypatch.setattr(mailer, "RUN_SECONDS", 0.0)
     with house.inside(Role.WORKER) as app:
         assert mailer.send_due(house.keyring, app.extensions["zbor"]) is True
@@ -316,10 +322,7 @@ def test_a_slow_sending_rate_is_reached_all_the_same(
     house: House, make: Factory, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Twenty mails a minute: each waits three seconds for its turn, in one run."""
-    slug = make.slug(make.petition())
-    for number in range(3):
-        sign(house.client(), slug, email=f"n{number}@example.org")
-    house.drain()
+    slug = three_mails(house, make)
     pauses: list[float] = []
 
     def sleep(seconds: float) -> None:
