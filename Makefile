@@ -13,6 +13,9 @@ setup: ## install what is missing: system libraries, the locked packages, compil
 demo: setup ## run the whole platform here and let 500 people sign; ONCE=1 stops after the PDF
 	@$(PYTHON) -m core.demo $(if $(ONCE),--once)
 
+totp: ## print what an authenticator app shows now; KEY="the key beside the QR code"
+	@$(PYTHON) -m core.demo.totp $(KEY)
+
 test: PROGRAMS = chromium=chromium
 test: setup lint ## all checks and all tests
 	@$(PYTHON) -m pytest $(ARGS)
@@ -46,4 +49,4 @@ translations: setup ## bring the .po files up to date with the texts in code and
 clean: ## remove the demonstration's data, keep what is installed
 	@rm -rf var
 
-.PHONY: help setup demo test faults bench lint fmt translations clean
+.PHONY: help setup demo totp test faults bench lint fmt translations clean

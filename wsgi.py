@@ -9,12 +9,14 @@ import os
 
 from flask import Flask
 
+import accounts.cli
 import accounts.routes
 import core.components
 import core.devmail
 import delivery.checks
 import delivery.routes
 import petitions.checks
+import petitions.console
 import petitions.routes
 import petitions.seed
 from core.config import Config, Role, read_config, role_from
@@ -33,7 +35,9 @@ def create_app(role: Role | None = None, config: Config | None = None) -> Flask:
     elif config.role is Role.CONSOLE:
         app.register_blueprint(accounts.routes.bp)
         app.register_blueprint(delivery.routes.bp)
-        app.cli.add_command(petitions.seed.seed)
+        app.register_blueprint(petitions.console.bp)
+        for command in (petitions.seed.seed, accounts.cli.invite, accounts.cli.close_account):
+            app.cli.add_command(command)
     return app
 
 

@@ -1,63 +1,123 @@
-"""Logging in, and the question who may do what."""
+"""Logging in, proving anew who one is, and ending sessions."""
 
 from __future__ import annotations
 
-from functools import lru_cache
+import hashlib
 
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
+from flask_babel import lazy_gettext as _l
 from sqlalchemy import func, select
 
-from accounts.models import Account, Grant, StaffRole
+from accounts import factors, sessions
+from accounts.mailing import News, tell_if_possible
+from accounts.models import Account, Method
+from core.audit import auditable, record
 from core.extensions import db
+from core.queues import TaskName, wake
 
-_hasher = PasswordHasher()
+LOGGED_IN = auditable("session.begun", _l("Logged in"))
+REFUSED_LOGIN = auditable("session.refused", _l("A log-in failed"))
+PROVED = auditable("session.proved", _l("Proved anew who they are"))
+NOT_PROVED = auditable("session.not_proved", _l("Failed to prove anew who they are"))
+DENIED = auditable("door.denied", _l("Was refused a page"))
 
 
-@lru_cache(maxsize=1)
-def _dummy_hash() -> str:
-    """Verified when there is no such account, so that the answer takes as long as for one that exists."""
-    return _hasher.hash("no account has this passphrase")
+def find_by_email(email: str) -> Account | None:
+    return db.session.scalar(select(Account).where(Account.email == email.replace("\0", "").strip().lower()))
 
 
-def authenticate(email: str, passphrase: str) -> Account | None:
-    """The active account of this address and passphrase, or None. Both answers take the same time."""
-    account = db.session.scalar(select(Account).where(Account.email == email.replace("\0", "").strip().lower()))
-    try:
-        _hasher.verify(account.password_hash if account else _dummy_hash(), passphrase)
-    except (VerificationError, InvalidHashError):
+def log_in(email: str, passphrase: str, code: str, *, known_device: bool) -> Account | None:
+    """Begin a session for whoever has the passphrase and a fresh code, of an app or for recovery. Commits.
+
+    None for anything else, after the same work: an unknown address, a closed account, a wrong passphrase and a wrong
+    code cannot be told apart, neither by the answer nor by its time.
+    """
+    account = find_by_email(email)
+    is_open = account is not None and account.is_active and account.enrolled_at is not None
+    knows = factors.is_secret(account.password_hash if account and is_open else None, passphrase)
+    trusted = account if knows else None
+    if factors.looks_like_recovery_code(code):
+        method, has_code = Method.RECOVERY, factors.spend_recovery_code(trusted, code)
+    else:
+        method, has_code = Method.TOTP, trusted is not None and factors.spend_totp(trusted, code)
+    if account is None or not has_code:
+        if trusted is not None and not known_device:
+            tell_if_possible(trusted, News.WRONG_CODE)
+        record(REFUSED_LOGIN, None, "account", account.id if account else "")
+        db.session.commit()
+        wake(TaskName.DRAIN)
         return None
-    if account is None or not account.is_active:
+    _begin(account, method)
+    if method is Method.RECOVERY:
+        tell_if_possible(account, News.RECOVERY_CODE_USED, left=str(factors.unused_recovery_codes(account)))
+    elif not known_device:
+        tell_if_possible(account, News.NEW_DEVICE, device=sessions.this_session().device)
+    db.session.commit()
+    wake(TaskName.DRAIN)
+    return account
+
+
+def log_in_with_passkey(challenge: bytes | None, answer: str) -> Account | None:
+    """Begin a session for whoever holds a passkey of an open account, and has never sent this answer before. Commits."""
+    passkey = factors.check_passkey(challenge, answer)
+    account = db.session.get_one(Account, passkey.account_id) if passkey else None
+    if account is None or not account.is_active or not _begin(account, Method.PASSKEY, challenge):
+        db.session.rollback()
+        record(REFUSED_LOGIN, None, method=Method.PASSKEY)
+        db.session.commit()
         return None
+    db.session.commit()
+    return account
+
+
+def _begin(account: Account, method: Method, challenge: bytes | None = None) -> bool:
+    if not sessions.begin(account, method, spent_challenge=hashlib.sha256(challenge).digest() if challenge else None):
+        return False
     account.last_login_at = func.now()
+    record(LOGGED_IN, account.id, "session", sessions.this_session().id, method=method)
+    return True
+
+
+def prove_again(account: Account, passphrase: str, code: str) -> bool:
+    """Prove anew by passphrase and code who one is. Commits."""
+    knows = factors.is_secret(account.password_hash, passphrase)
+    if factors.looks_like_recovery_code(code):
+        method, has_code = Method.RECOVERY, factors.spend_recovery_code(account if knows else None, code)
+    else:
+        method, has_code = Method.TOTP, knows and factors.spend_totp(account, code)
+    return _proved(account, method if has_code else None)
+
+
+def prove_again_with_passkey(account: Account, answer: str) -> bool:
+    """The same by a passkey of this very account. Commits."""
+    passkey = factors.check_passkey(sessions.take_challenge(), answer)
+    return _proved(account, Method.PASSKEY if passkey and passkey.account_id == account.id else None)
+
+
+def _proved(account: Account, method: Method | None) -> bool:
+    if method is None:
+        record(NOT_PROVED, account.id)
+    else:
+        sessions.prove(method)
+        record(PROVED, account.id, method=method)
     db.session.commit()
-    return account
+    return method is not None
 
 
-def find_account(account_id: str) -> Account | None:
-    """The active account of a session, or None."""
-    account = db.session.get(Account, int(account_id)) if account_id.isdecimal() else None
-    return account if account is not None and account.is_active else None
-
-
-def may(account: Account, role: StaffRole, petition_id: int, country_code: str | None) -> bool:
-    """Whether a grant of this account covers this petition and country. Nothing is allowed that no grant covers."""
-    return any(
-        grant.role == role
-        and grant.petition_id in (None, petition_id)
-        and (grant.country_code is None or grant.country_code == country_code)
-        for grant in account.grants
-    )
-
-
-def create_account(email: str, name: str, passphrase: str, role: StaffRole, petition_id: int | None = None) -> Account:
-    """Create an account with one grant, or give an existing one this passphrase and grant. Commits."""
-    account = db.session.scalar(select(Account).where(Account.email == email.lower()))
-    if account is None:
-        account = Account(email=email.lower(), name=name, password_hash="", grants=[])
-        db.session.add(account)
-    account.password_hash = _hasher.hash(passphrase)
-    if not any(grant.role == role and grant.petition_id == petition_id for grant in account.grants):
-        account.grants.append(Grant(role=role, petition_id=petition_id))
+def was_denied(account: Account, endpoint: str) -> None:
+    """Write down that somebody wanted a page that is not theirs. Commits."""
+    record(DENIED, account.id, "page", endpoint.replace(".", "_"))
     db.session.commit()
-    return account
+
+
+def end_other_sessions(account: Account) -> None:
+    """Log out everywhere but here. Commits."""
+    sessions.end_all(account.id, but=sessions.this_session().id)
+    record(sessions.ALL_ENDED, account.id, "account", account.id)
+    db.session.commit()
+
+
+def end_sessions_of(by: Account, account: Account) -> None:
+    """Log somebody else out everywhere. Commits."""
+    sessions.end_all(account.id)
+    record(sessions.ALL_ENDED, by.id, "account", account.id)
+    db.session.commit()

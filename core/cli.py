@@ -8,15 +8,20 @@ import sys
 import click
 from flask import Flask
 from flask.cli import with_appcontext
+from flask_babel import lazy_gettext as _l
 from sqlalchemy import update
 from sqlalchemy.dialects.postgresql import insert
 
+from core.audit import auditable, record
 from core.config import current_config
 from core.extensions import db
 from core.fsck import run_fsck
 from core.inbox import InboxEvent, SealingKey
 from core.keys import read_line
 from core.sealing import key_statement, statement_is_signed
+
+KEY_LISTED = auditable("sealing_key.listed", _l("Listed a sealing key"))
+RETRIED = auditable("event.retried", _l("Had events tried again that were given up"))
 
 
 def register(app: Flask) -> None:
@@ -49,6 +54,7 @@ def retry_failed() -> None:
     """Have the worker try again what it gave up. Run it with the worker's database role, after the cause is mended."""
     again = update(InboxEvent).where(InboxEvent.state == "failed", InboxEvent.sealed.is_not(None))
     done = db.session.execute(again.values(state="new", attempts=0, drained_at=None))
+    record(RETRIED, None)
     db.session.commit()
     click.echo(f"events to be tried again: {done.rowcount}")  # type: ignore[attr-defined]  # An UPDATE's result has a row count.
 
@@ -67,6 +73,8 @@ def list_sealing_key(line: str) -> None:
     if not statement_is_signed(current_config().root_public_key, statement, signature):
         raise click.ClickException("The line is not signed by the root key of ZBOR_ROOT_PUBLIC_KEY.")
     done = db.session.execute(insert(SealingKey).values(row).on_conflict_do_nothing().returning(SealingKey.id)).first()
+    if done is not None:
+        record(KEY_LISTED, None, "sealing_key", row["id"], purpose=row["purpose"])
     db.session.commit()
     if done is None:
         raise click.ClickException("This key is listed already.")

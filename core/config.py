@@ -34,9 +34,11 @@ class ConfigError(Exception):
 class Config:
     """What one process knows.
 
-    `secrets_dir` is a folder of 0600 files that only this role's Unix user can read: `session.key` for the console;
-    `mailbox.key`, `token.key`, `smtp_url` and `sealing/<key id>.key` for the worker; none for the public web.
+    `secrets_dir` is a folder of 0600 files that only this role's Unix user can read: `session.key` and `factor.key` for the
+    console; `mailbox.key`, `token.key`, `smtp_url` and `sealing/<key id>.key` for the worker; none for the public web.
     `root_public_key` is the raw 32-byte Ed25519 key that signs the list of sealing keys.
+    `console_url` is where people log in; its host is the site that their passkeys belong to.
+    `audit_heads` is a file that lies elsewhere, to which the worker adds the head of the audit trail.
     `source_url` is where this very version's source code can be had, which the AGPL asks a site to show.
     `mail_per_minute` is the sending rate of all mailers together.
     """
@@ -52,6 +54,8 @@ class Config:
     secure_cookies: bool = True
     contact_address: str = ""
     source_url: str = ""
+    console_url: str = ""
+    audit_heads: Path | None = None
     mail_from: str = ""
     mail_per_minute: int = 600
     bundle_dir: Path | None = None
@@ -104,7 +108,7 @@ def read_config(role: Role, environ: Mapping[str, str] = os.environ) -> Config:
             return default
         return int(value)
 
-    def folder(name: str) -> Path | None:
+    def path(name: str) -> Path | None:
         return Path(environ[name]) if environ.get(name) else None
 
     database_url = required("DATABASE_URL", f"the PostgreSQL address with the database role of the {role} process")
@@ -128,16 +132,22 @@ def read_config(role: Role, environ: Mapping[str, str] = os.environ) -> Config:
         else "",
         public_url=public_url.rstrip("/"),
         root_public_key=root_public_key,
-        secrets_dir=folder("ZBOR_SECRETS_DIR"),
+        secrets_dir=path("ZBOR_SECRETS_DIR"),
         trusted_hosts=tuple(host for host in environ.get("ZBOR_TRUSTED_HOSTS", "").split() if host),
         proxy_hops=whole("ZBOR_PROXY_HOPS", 0),
         secure_cookies=environ.get("ZBOR_INSECURE_COOKIES", "") != "1",
         contact_address=environ.get("ZBOR_CONTACT", ""),
         source_url=environ.get("ZBOR_SOURCE_URL", ""),
+        console_url=required("ZBOR_CONSOLE_URL", "the address of the console, e.g. https://console.example.org").rstrip(
+            "/"
+        )
+        if role is Role.CONSOLE
+        else "",
+        audit_heads=path("ZBOR_AUDIT_HEADS"),
         mail_from=environ.get("ZBOR_MAIL_FROM", ""),
         mail_per_minute=whole("ZBOR_MAIL_PER_MINUTE", 600),
-        bundle_dir=folder("ZBOR_BUNDLE_DIR"),
-        dev_mail_dir=folder("ZBOR_DEV_MAIL_DIR"),
+        bundle_dir=path("ZBOR_BUNDLE_DIR"),
+        dev_mail_dir=path("ZBOR_DEV_MAIL_DIR"),
     )
     problems += _unsafe(config)
     if problems:
@@ -156,6 +166,9 @@ def _unsafe(config: Config) -> list[str]:
     if is_web and not config.contact_address:
         problems.append("Set ZBOR_CONTACT: the address at which signers reach the people who answer for their data.")
     local = urlsplit(config.public_url).hostname in ("localhost", "127.0.0.1")
+    console = urlsplit(config.console_url)
+    if config.console_url and console.scheme != "https" and console.hostname != "localhost":
+        problems.append("ZBOR_CONSOLE_URL must be an https address, or http://localhost: passkeys work nowhere else.")
     if is_web and not config.secure_cookies and not local:
         problems.append("ZBOR_INSECURE_COOKIES is for a site on this machine only.")
     if config.dev_mail_dir and not local:

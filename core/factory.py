@@ -11,14 +11,16 @@ from flask import Flask
 from sqlalchemy.pool import QueuePool
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-import core.outbox  # noqa: F401  # Foreign keys of the domains point at its tables, so every process must know them.
+import core.audit
+import core.outbox
+import core.vitals  # noqa: F401  # Foreign keys lead from and to their tables, so every process must know these.
 from core import cli
 from core.config import Config, Role
 from core.errors import register_errors
-from core.extensions import csrf, db, limiter, login_manager, migrate
+from core.extensions import csrf, db, login_manager, migrate
 from core.i18n import register_i18n
 from core.queues import init_queues
-from core.security import register_security
+from core.security import CONSOLE_CSP, CSP, register_security
 
 ROOT = Path(__file__).resolve().parent.parent
 STATEMENT_SECONDS = {Role.PUBLIC: 5, Role.CONSOLE: 15, Role.WORKER: 300, Role.OWNER: 600}
@@ -70,9 +72,9 @@ def _make_web(app: Flask, config: Config) -> None:
     if config.proxy_hops:
         hops = config.proxy_hops
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]  # The documented way.
-    register_security(app)
+    register_security(app, CONSOLE_CSP if config.role is Role.CONSOLE else CSP)
     register_errors(app)
-    home = "petitions.index" if config.role is Role.PUBLIC else "delivery.index"
+    home = "petitions.index" if config.role is Role.PUBLIC else "accounts.start"
     app.jinja_env.globals.update(
         is_console=config.role is Role.CONSOLE,
         contact_address=config.contact_address,
@@ -93,19 +95,13 @@ def _make_web(app: Flask, config: Config) -> None:
             SESSION_COOKIE_HTTPONLY=True,
             SESSION_COOKIE_SAMESITE="Strict",
             PERMANENT_SESSION_LIFETIME=8 * 3600,
-            RATELIMIT_STORAGE_URI=config.redis_url,
-            RATELIMIT_STORAGE_OPTIONS={"socket_timeout": 0.5, "socket_connect_timeout": 0.2}
-            if config.redis_url.startswith("redis")
-            else {},
-            RATELIMIT_IN_MEMORY_FALLBACK_ENABLED=True,
-            RATELIMIT_HEADERS_ENABLED=False,
+            SESSION_REFRESH_EACH_REQUEST=False,
         )
         csrf.init_app(app)
-        limiter.init_app(app)
         login_manager.init_app(app)
         login_manager.login_view = "accounts.login"
         login_manager.login_message = None  # The page itself says it, in its reader's language.
-        login_manager.session_protection = None  # It hashes the network address; sessions move to the database instead.
+        login_manager.session_protection = None  # It hashes the network address; sessions are in the database instead.
 
 
 @cache

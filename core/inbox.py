@@ -44,6 +44,8 @@ class InboxEvent(Model):
     state: Mapped[str] = mapped_column(server_default="new")
     attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     drained_at: Mapped[Moment | None]
+    origin: Mapped[str] = mapped_column(server_default=text("current_user"))
+    """The database role that wrote it; PostgreSQL's word, for no process may set it."""
 
 
 class SealingKey(Model):
@@ -115,6 +117,18 @@ def recipients() -> list[Recipient]:
 def append(kind: str, petition_id: int | None, payload: Mapping[str, Any], event_id: UUID) -> bool:
     """Seal one event, store it, commit, wake the drain. The only write the public web makes.
 
+    Returns and raises as `add_event`.
+    """
+    with database_may_be_away():
+        is_new = add_event(kind, petition_id, payload, event_id)
+        db.session.commit()
+    wake(TaskName.DRAIN)
+    return is_new
+
+
+def add_event(kind: str, petition_id: int | None, payload: Mapping[str, Any], event_id: UUID) -> bool:
+    """The same in a transaction of the caller's, who commits it and wakes the drain.
+
     Returns False when an event of this id is already stored (the same form was sent twice): nothing was added then.
     Raises UnavailableError, with nothing stored, when no key is valid or the database is away.
     """
@@ -129,6 +143,4 @@ def append(kind: str, petition_id: int | None, payload: Mapping[str, Any], event
         result = db.session.connection().execute(
             statement.on_conflict_do_nothing(), execution_options={"preserve_rowcount": True}
         )
-        db.session.commit()
-    wake(TaskName.DRAIN)
     return result.rowcount == 1

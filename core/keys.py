@@ -4,7 +4,7 @@
 
     FOLDER/root/root.key     the offline root key
     FOLDER/worker/           mailbox.key, token.key, smtp_url (to be edited), sealing/
-    FOLDER/console/session.key
+    FOLDER/console/          session.key, factor.key
     FOLDER/database/         a password for each database role, as libpq's password file; the superuser's plain
     FOLDER/initdb/roles.sql  creates those roles, for the start of an empty PostgreSQL
 
@@ -50,7 +50,8 @@ def make_secrets(folder: Path, smtp_url: str) -> None:
         write_secret(folder / "worker" / name, base64.b64encode(os.urandom(32)))
     write_secret(folder / "worker" / "smtp_url", smtp_url.encode())
     (folder / "worker" / "sealing").mkdir(mode=0o700, exist_ok=True)
-    write_secret(folder / "console" / "session.key", base64.b64encode(os.urandom(32)))
+    for name in ("session.key", "factor.key"):
+        write_secret(folder / "console" / name, base64.b64encode(os.urandom(32)))
 
 
 _MOMENT = "%Y-%m-%dT%H:%M:%SZ"

@@ -25,7 +25,13 @@ class TaskName(StrEnum):
     DOWNLOADS = "downloads"
     SWEEP = "sweep"
     PURGE = "purge"
+    PULSE = "pulse"
+    MEASURE = "measure"
+    CHECK = "check"
 
+
+QUEUES = ("light", "quick", "heavy")
+"""Every queue; each has workers that take from it."""
 
 SILENCE_SECONDS = 5.0
 """After a wake-up that could not be sent, how long no other is tried: a frozen broker must not slow every form."""
@@ -51,6 +57,8 @@ def make_celery(redis_url: str, socket_timeout: float) -> Celery:
             TaskName.MAIL: {"queue": "heavy"},
             TaskName.BUNDLES: {"queue": "heavy"},
             TaskName.PURGE: {"queue": "heavy"},
+            TaskName.MEASURE: {"queue": "quick"},
+            TaskName.CHECK: {"queue": "heavy"},
         },
         broker_transport_options={
             "visibility_timeout": 600,

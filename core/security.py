@@ -6,13 +6,15 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, abort, current_app, request
-from flask_login import current_user
+from flask import Flask, Response, abort, request
+from flask.typing import ResponseReturnValue
 
 View = TypeVar("View", bound=Callable[..., Any])
 
 EVERYBODY = "everybody"
-SIGNED_IN = "signed in"
+
+Doorkeeper = Callable[[str], ResponseReturnValue | None]
+"""Asked about everything that is not open to everybody: returns what to answer instead of the page, None to let in."""
 
 CSP = "; ".join(
     [
@@ -25,8 +27,9 @@ CSP = "; ".join(
         "frame-ancestors 'none'",
     ]
 )
+CONSOLE_CSP = f"{CSP}; script-src 'self'; connect-src 'self'"
+"""Passkeys work by script alone, and lists move less with htmx. The public site needs neither, and runs none."""
 HEADERS = {
-    "Content-Security-Policy": CSP,
     "X-Content-Type-Options": "nosniff",
     # Not `no-referrer`: under it browsers send `Origin: null` with our own forms, and we check the origin.
     "Referrer-Policy": "same-origin",
@@ -39,7 +42,10 @@ HEADERS = {
 
 
 def open_to(who: str) -> Callable[[View], View]:
-    """Declare who may enter a view: EVERYBODY, SIGNED_IN or a role's name. A view without it is closed to all."""
+    """Declare who may enter a view: EVERYBODY, or the name of what one must be allowed to do.
+
+    A view without it is closed to all.
+    """
 
     def declare(view: View) -> View:
         view.open_to = who  # type: ignore[attr-defined]  # The declaration travels with the function.
@@ -56,27 +62,13 @@ def declared_entry(app: Flask, endpoint: str) -> str | None:
     return getattr(view, "open_to", None)
 
 
-def register_security(app: Flask) -> None:
+def register_security(app: Flask, csp: str) -> None:
     """Deny by default, check the origin of every form, and put the headers on every answer."""
 
     @app.before_request
     def check_path() -> None:
         if "\0" in request.path:
             abort(404)  # PostgreSQL has no such character, so nothing is named by it.
-
-    @app.before_request
-    def check_entry() -> None:
-        if request.endpoint is None:
-            return  # No such route: the router's 404 follows.
-        who = declared_entry(app, request.endpoint)
-        if who == EVERYBODY:
-            return
-        if who is None:
-            abort(403)
-        if not current_user.is_authenticated:
-            abort(current_app.login_manager.unauthorized())  # type: ignore[attr-defined]  # Flask-Login adds it.
-        if who != SIGNED_IN and not current_user.has_role(who):
-            abort(403)
 
     @app.before_request
     def check_origin() -> None:
@@ -88,8 +80,21 @@ def register_security(app: Flask) -> None:
         if request.mimetype not in ("", "application/x-www-form-urlencoded"):
             abort(415)
 
+    @app.before_request
+    def check_entry() -> ResponseReturnValue | None:
+        if request.endpoint is None:
+            return None  # No such route: the router's 404 follows.
+        who = declared_entry(app, request.endpoint)
+        if who == EVERYBODY:
+            return None
+        doorkeeper: Doorkeeper | None = app.extensions.get("zbor_doorkeeper")
+        if who is None or doorkeeper is None:
+            abort(403)
+        return doorkeeper(who)
+
     @app.after_request
     def add_headers(response: Response) -> Response:
+        response.headers.setdefault("Content-Security-Policy", csp)
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
         if request.endpoint != "static":

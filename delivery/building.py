@@ -14,8 +14,9 @@ from uuid import UUID
 
 from babel import Locale
 from babel.dates import format_date
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import String, cast, delete, func, or_, select, update
 
+from accounts.models import Approval
 from core.answers import Answer, answer
 from core.config import Config
 from core.errors import describe
@@ -35,7 +36,7 @@ from delivery.document import (
     register_hash,
     signed_on,
 )
-from delivery.models import DOWNLOAD_LIFETIME, Bundle, BundleState, Download
+from delivery.models import APPROVAL_KIND, DOWNLOAD_LIFETIME, Bundle, BundleState, Download
 from petitions.models import Addressee
 from petitions.register import count_by_state, read_counted
 from petitions.services import newest_text
@@ -60,6 +61,21 @@ class Claim:
     fence: int
 
 
+def settle_requests() -> None:
+    """Take over what second people have decided about bundles. Only we move a bundle on; the console cannot. Commits."""
+    asked = Approval.kind == APPROVAL_KIND, Approval.object_id == cast(Bundle.id, String), Bundle.state == "requested"
+    over = or_(Approval.state.in_(("refused", "withdrawn", "expired")), Approval.expires_at <= func.now())
+    db.session.execute(
+        update(Bundle).where(*asked, Approval.state == "approved").values(state=BundleState.APPROVED),
+        execution_options={"synchronize_session": False},
+    )
+    db.session.execute(
+        update(Bundle).where(*asked, Approval.state != "approved", over).values(state=BundleState.REFUSED),
+        execution_options={"synchronize_session": False},
+    )
+    db.session.commit()
+
+
 def claim_bundle(but: Collection[UUID] = ()) -> Claim | None:
     """Take the oldest bundle that is approved, or whose builder went silent. Leases run on the database's clock. Commits.
 
@@ -69,10 +85,15 @@ def claim_bundle(but: Collection[UUID] = ()) -> Claim | None:
         Bundle.state == BundleState.APPROVED,
         (Bundle.state == BundleState.BUILDING) & (Bundle.leased_until < func.now()),
     )
+    # The console may write `approved` into a row of its own; two people must have, or it was ready before that rule.
+    agreed = select(Approval.id).where(
+        Approval.kind == APPROVAL_KIND, Approval.object_id == cast(Bundle.id, String), Approval.state == "approved"
+    )
+    settle_requests()
     _keep_claims_apart()
     bundle = db.session.scalar(
         select(Bundle)
-        .where(free, Bundle.id.not_in(list(but)))
+        .where(free, Bundle.id.not_in(list(but)), agreed.exists() | Bundle.ready_at.is_not(None))
         .order_by(Bundle.requested_at)
         .limit(1)
         .with_for_update(skip_locked=True)

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
+from wtforms import SelectField
+
+from delivery.models import BUNDLE_STATE_LABELS
 
 
 class RequestBundleForm(FlaskForm):
@@ -11,3 +18,19 @@ class RequestBundleForm(FlaskForm):
 
 class DownloadForm(FlaskForm):
     """The button that asks for the PDF of a ready bundle."""
+
+
+class BundleFilter(FlaskForm):
+    """Bundles by state: sent by GET, so that the address holds it."""
+
+    class Meta:
+        csrf = False
+
+    state = SelectField(_l("State"))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.state.choices = [
+            ("", _("Any state")),
+            *((str(state), label) for state, label in BUNDLE_STATE_LABELS.items()),
+        ]

@@ -28,11 +28,14 @@ class BundleState(StrEnum):
 UNDER_WAY = (BundleState.REQUESTED, BundleState.APPROVED, BundleState.BUILDING)
 """States in which a bundle is still to come."""
 
+APPROVAL_KIND = "bundle"
+"""What the approval of a bundle is called in the table of approvals."""
+
 DOWNLOAD_LIFETIME = timedelta(minutes=10)
 """How long a download is waited for, and its answer kept."""
 
 BUNDLE_STATE_LABELS = {
-    BundleState.REQUESTED: _l("Asked for"),
+    BundleState.REQUESTED: _l("Waiting for a second person"),
     BundleState.APPROVED: _l("Waiting in the queue"),
     BundleState.BUILDING: _l("Being built"),
     BundleState.READY: _l("Ready"),

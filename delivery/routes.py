@@ -4,34 +4,34 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from flask import Blueprint, make_response, redirect, render_template, url_for
+from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
-from accounts.models import StaffRole
+from accounts.models import ApprovalState
+from accounts.permissions import Action, needs
 from core.answers import browser_secret, keep_secret, new_secret
 from core.i18n import current_language
-from core.security import SIGNED_IN, open_to
 from core.waiting import look_again, looks, next_look
 from delivery import services
-from delivery.forms import DownloadForm, RequestBundleForm
-from delivery.models import BUILD_STEP_LABELS, BUNDLE_STATE_LABELS, UNDER_WAY, bundle_code
+from delivery.forms import BundleFilter, DownloadForm, RequestBundleForm
+from delivery.models import BUILD_STEP_LABELS, BUNDLE_STATE_LABELS, UNDER_WAY, BundleState, bundle_code
 from petitions.models import PETITION_STATE_LABELS, SIGNATURE_STATE_LABELS
 
 bp = Blueprint("delivery", __name__)
 MOST_LOOKS = 20
 
 
-@bp.get("/")
-@open_to(SIGNED_IN)
+@bp.get("/petitions")
+@needs(Action.SEE_PETITION)
 def index() -> ResponseReturnValue:
-    """Start page: the petitions one coordinates."""
+    """The petitions of which one sees some country."""
     mine = services.petitions_of(current_user, current_language())
     return render_template("delivery/index.html", petitions=mine, petition_states=PETITION_STATE_LABELS)
 
 
 @bp.get("/petitions/<int:petition_id>")
-@open_to(StaffRole.COORDINATOR)
+@needs(Action.SEE_PETITION)
 def petition(petition_id: int) -> ResponseReturnValue:
     """Counts by addressee, the button for each, and the bundles so far."""
     found, text = services.coordinated_petition(current_user, petition_id, current_language())
@@ -40,7 +40,7 @@ def petition(petition_id: int) -> ResponseReturnValue:
         petition=found,
         text=text,
         counts=services.addressee_counts(current_user, found),
-        bundles=services.list_bundles(current_user, found),
+        listing=services.list_bundles(current_user, found, BundleFilter(request.args)),
         form=RequestBundleForm(),
         bundle_states=BUNDLE_STATE_LABELS,
         signature_states=SIGNATURE_STATE_LABELS,
@@ -48,7 +48,7 @@ def petition(petition_id: int) -> ResponseReturnValue:
 
 
 @bp.post("/petitions/<int:petition_id>/addressees/<int:addressee_id>/bundles")
-@open_to(StaffRole.COORDINATOR)
+@needs(Action.REQUEST_BUNDLE)
 def request_bundle(petition_id: int, addressee_id: int) -> ResponseReturnValue:
     """Ask for a bundle."""
     bundle_id = services.request_bundle(current_user, petition_id, addressee_id)
@@ -56,16 +56,20 @@ def request_bundle(petition_id: int, addressee_id: int) -> ResponseReturnValue:
 
 
 @bp.get("/bundles/<uuid:bundle_id>")
-@open_to(StaffRole.COORDINATOR)
+@needs(Action.SEE_PETITION)
 def bundle(bundle_id: UUID) -> ResponseReturnValue:
     """How far the build is; when it is ready, the button to take it away, and who has."""
     row = services.find_bundle(current_user, bundle_id)
-    under_way = row.bundle.state in UNDER_WAY
+    approval = services.approval_of(row.bundle)
+    agreed = approval is None or approval.state == ApprovalState.APPROVED
+    # Nobody looks every few seconds whether another person has decided.
+    under_way = row.bundle.state in UNDER_WAY and (agreed or row.bundle.state != BundleState.REQUESTED)
     again = next_look(".bundle", MOST_LOOKS, bundle_id=bundle_id) if under_way else None
     page = render_template(
         "delivery/bundle.html",
         row=row,
         under_way=under_way,
+        approval=approval,
         again=again,
         form=DownloadForm(),
         downloads=services.downloads_of(row.bundle),
@@ -76,7 +80,7 @@ def bundle(bundle_id: UUID) -> ResponseReturnValue:
 
 
 @bp.post("/bundles/<uuid:bundle_id>/downloads")
-@open_to(StaffRole.COORDINATOR)
+@needs(Action.TAKE_BUNDLE)
 def ask_for_download(bundle_id: UUID) -> ResponseReturnValue:
     """Log the download and have the archive sealed to a key that only this browser can derive."""
     secret = browser_secret() or new_secret()
@@ -87,7 +91,7 @@ def ask_for_download(bundle_id: UUID) -> ResponseReturnValue:
 
 
 @bp.get("/downloads/<uuid:download_id>")
-@open_to(StaffRole.COORDINATOR)
+@needs(Action.TAKE_BUNDLE)
 def download(download_id: UUID) -> ResponseReturnValue:
     """The archive as an attachment; until the worker has sealed it, a page that asks again by itself."""
     asked = services.find_download(current_user, download_id)

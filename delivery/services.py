@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
+from flask import url_for
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from flask_babel import ngettext
 from sqlalchemy import func, insert, select
 
-from accounts.models import Account, StaffRole
-from accounts.services import may
+from accounts import approvals, desk
+from accounts.approvals import ApprovalKind
+from accounts.desk import Place, Waiting
+from accounts.models import Account, Approval
+from accounts.permissions import Action, covered_countries, may, may_in_petition, may_somewhere
 from core.answers import public_key, read_answer
+from core.audit import auditable, record
 from core.errors import NotFoundError
 from core.extensions import db
+from core.lists import Listing, read_page
 from core.queues import TaskName, wake
-from delivery.models import DOWNLOAD_LIFETIME, UNDER_WAY, Bundle, BundleState, Download
+from delivery.forms import BundleFilter
+from delivery.models import APPROVAL_KIND, DOWNLOAD_LIFETIME, UNDER_WAY, Bundle, BundleState, Download
 from petitions.models import Addressee, Petition, PetitionAddressee, PetitionText
 from petitions.services import (
     AddresseeCount,
@@ -24,6 +34,8 @@ from petitions.services import (
     list_petitions,
     newest_text,
 )
+
+TAKEN = auditable("bundle.taken", _l("Took a bundle away"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,22 +47,20 @@ class BundleRow:
 
 
 def petitions_of(account: Account, language: str) -> list[tuple[Petition, PetitionText]]:
-    """Petitions that this account coordinates, each with a text to show its title from."""
-    grants = [grant for grant in account.grants if grant.role == StaffRole.COORDINATOR]
-    covered = {grant.petition_id for grant in grants}
+    """Petitions of which this account sees some country, each with a text to show its title from."""
     return [
-        (petition, text) for petition, text in list_petitions(language) if None in covered or petition.id in covered
+        (petition, text)
+        for petition, text in list_petitions(language)
+        if may_in_petition(account, Action.SEE_PETITION, petition.id)
     ]
 
 
 def coordinated_petition(account: Account, petition_id: int, language: str) -> tuple[Petition, PetitionText]:
-    """A petition this account coordinates in some country, and a text to show its title from.
+    """A petition of which this account sees some country, and a text to show its title from.
 
     Raises NotFoundError, as for one that is not there.
     """
-    if not any(
-        grant.role == StaffRole.COORDINATOR and grant.petition_id in (None, petition_id) for grant in account.grants
-    ):
+    if not may_in_petition(account, Action.SEE_PETITION, petition_id):
         raise NotFoundError
     return find_petition(petition_id), newest_text(petition_id, language)
 
@@ -60,32 +70,36 @@ def addressee_counts(account: Account, petition: Petition) -> list[AddresseeCoun
     return [
         count
         for count in counts_by_addressee(petition.id)
-        if may(account, StaffRole.COORDINATOR, petition.id, count.addressee.country_code)
+        if may(account, Action.SEE_PETITION, petition.id, count.addressee.country_code)
     ]
 
 
-def list_bundles(account: Account, petition: Petition) -> list[BundleRow]:
-    """Bundles of the addressees that are this account's, newest first."""
-    rows = db.session.execute(
-        select(Bundle, Addressee)
-        .join(Addressee, Addressee.id == Bundle.addressee_id)
-        .where(Bundle.petition_id == petition.id)
-        .order_by(Bundle.requested_at.desc())
-    ).all()
-    return [
-        BundleRow(bundle, addressee)
-        for bundle, addressee in rows
-        if may(account, StaffRole.COORDINATOR, petition.id, addressee.country_code)
-    ]
+def list_bundles(account: Account, petition: Petition, form: BundleFilter) -> Listing[BundleRow]:
+    """Bundles of the addressees that are this account's, newest first, as the filters and the address want them."""
+    countries = covered_countries(account, Action.SEE_PETITION, petition.id)
+    query = select(Bundle).join(Addressee, Addressee.id == Bundle.addressee_id).where(Bundle.petition_id == petition.id)
+    if None not in countries:
+        query = query.where(Addressee.country_code.in_(countries))
+    if form.state.data:
+        query = query.where(Bundle.state == form.state.data)
+    sorts = {"cutoff": Bundle.cutoff_at, "name": Addressee.name_en, "state": Bundle.state, "id": Bundle.id}
+    listing = read_page(query, sorts, "-cutoff", form)
+    addressees = {
+        one.id: one
+        for one in db.session.scalars(
+            select(Addressee).where(Addressee.id.in_([row.addressee_id for row in listing.rows]))
+        )
+    }
+    return listing.map(lambda row: BundleRow(row, addressees[row.addressee_id]))
 
 
 def request_bundle(account: Account, petition_id: int, addressee_id: int) -> UUID:
-    """Ask for the bundle of one addressee, cut off now. Commits, wakes the worker. Raises NotFoundError.
+    """Ask for the bundle of one addressee, cut off now; a second person has to agree. Commits. Raises NotFoundError.
 
     While one for the same addressee is on its way, that one is returned and nothing is added.
     """
     addressee = find_addressee(petition_id, addressee_id)
-    if not may(account, StaffRole.COORDINATOR, petition_id, addressee.country_code):
+    if not may(account, Action.REQUEST_BUNDLE, petition_id, addressee.country_code):
         raise NotFoundError
     # Two clicks at once wait for each other here, so that the second finds the first one's bundle.
     here = PetitionAddressee.petition_id == petition_id, PetitionAddressee.addressee_id == addressee_id
@@ -102,11 +116,18 @@ def request_bundle(account: Account, petition_id: int, addressee_id: int) -> UUI
         wake(TaskName.BUNDLES)
         return on_its_way
     bundle_id = uuid4()
-    # No rule asks for a second person yet, so a request is approved as it is made.
     row = {"id": bundle_id, "petition_id": petition_id, "addressee_id": addressee_id, "requested_by": account.id}
-    db.session.execute(insert(Bundle).values(row | {"state": BundleState.APPROVED}))
+    db.session.execute(insert(Bundle).values(row))
+    approvals.request_approval(
+        BUNDLE,
+        account,
+        bundle_id,
+        "",
+        details={"addressee": addressee.code},
+        petition_id=petition_id,
+        country_code=addressee.country_code,
+    )
     db.session.commit()
-    wake(TaskName.BUNDLES)
     return bundle_id
 
 
@@ -115,15 +136,22 @@ def find_bundle(account: Account, bundle_id: UUID) -> BundleRow:
     row = db.session.execute(
         select(Bundle, Addressee).join(Addressee, Addressee.id == Bundle.addressee_id).where(Bundle.id == bundle_id)
     ).first()
-    if row is None or not may(account, StaffRole.COORDINATOR, row[0].petition_id, row[1].country_code):
+    if row is None or not may(account, Action.SEE_PETITION, row[0].petition_id, row[1].country_code):
         raise NotFoundError
     return BundleRow(*row)
 
 
+def approval_of(bundle: Bundle) -> Approval | None:
+    """The request that a second person decides or has decided; None for a bundle older than that rule."""
+    mine = Approval.kind == BUNDLE.name, Approval.object_id == str(bundle.id)
+    return db.session.scalar(select(Approval).where(*mine).order_by(Approval.requested_at.desc()))
+
+
 def ask_for_download(account: Account, bundle_id: UUID, secret: str) -> UUID:
     """Log that this account takes a ready bundle away, and have the worker seal it to this browser. Commits, wakes."""
-    bundle = find_bundle(account, bundle_id).bundle
-    if bundle.state != BundleState.READY:
+    found = find_bundle(account, bundle_id)
+    bundle, country = found.bundle, found.addressee.country_code
+    if bundle.state != BundleState.READY or not may(account, Action.TAKE_BUNDLE, bundle.petition_id, country):
         raise NotFoundError
     download_id = uuid4()
     row = {
@@ -133,6 +161,7 @@ def ask_for_download(account: Account, bundle_id: UUID, secret: str) -> UUID:
         "answer_key": public_key(secret, download_id),
     }
     db.session.execute(insert(Download).values(row))
+    record(TAKEN, account.id, "bundle", bundle_id, petition_id=bundle.petition_id, country_code=country)
     db.session.commit()
     wake(TaskName.DOWNLOADS)
     return download_id
@@ -167,3 +196,74 @@ def downloads_of(bundle: Bundle) -> Sequence[tuple[Download, str]]:
         .order_by(Download.requested_at.desc())
     ).all()
     return [(download, name) for download, name in rows]
+
+
+# --- For the console's common pages ------------------------------------------------------------------------------------
+
+
+def _describe(approval: Approval) -> str:
+    """ "Ministry of Foreign Affairs of ..., 114 signatures"."""
+    row = db.session.execute(
+        select(Bundle, Addressee)
+        .join(Addressee, Addressee.id == Bundle.addressee_id)
+        .where(Bundle.id == UUID(approval.object_id))
+    ).one()
+    counted = next(
+        (
+            one.by_state.get("counted", 0)
+            for one in counts_by_addressee(row[0].petition_id)
+            if one.addressee.id == row[1].id
+        ),
+        0,
+    )
+    signatures = ngettext("%(num)s signature", "%(num)s signatures", counted)
+    return f"{row[1].name_en}: {signatures}"
+
+
+BUNDLE = approvals.register(
+    ApprovalKind(
+        APPROVAL_KIND,
+        _l("A bundle"),
+        Action.DECIDE_BUNDLE,
+        _describe,
+        carry_out=lambda _approval: None,  # The worker takes the bundle once it finds it approved.
+        after_commit=lambda _approval: wake(TaskName.BUNDLES),
+    )
+)
+
+
+@desk.waits
+def _bundles_wait(account: Account) -> Iterable[Waiting]:
+    """Ready bundles that nobody has taken away, and failed ones, of addressees that are this account's."""
+    if not may_somewhere(account, Action.TAKE_BUNDLE):
+        return
+    taken = select(Download.id).where(Download.bundle_id == Bundle.id).exists()
+    rows = db.session.execute(
+        select(Bundle, Addressee)
+        .join(Addressee, Addressee.id == Bundle.addressee_id)
+        .where(((Bundle.state == BundleState.READY) & ~taken) | (Bundle.state == BundleState.FAILED))
+        .order_by(Bundle.requested_at.desc())
+    ).all()
+    for bundle, addressee in rows:
+        if not may(account, Action.TAKE_BUNDLE, bundle.petition_id, addressee.country_code):
+            continue
+        url = url_for("delivery.bundle", bundle_id=bundle.id)
+        if bundle.state == BundleState.READY:
+            yield Waiting(_("The bundle for %(name)s is ready.", name=addressee.name_en), url)
+        else:
+            yield Waiting(_("The bundle for %(name)s failed. Ask for a new one.", name=addressee.name_en), url)
+
+
+desk.add_place(
+    Place(
+        _l("Petitions"),
+        "delivery.index",
+        _l("Counts by ministry, and bundles to hand over."),
+        lambda account: may_somewhere(account, Action.SEE_PETITION),
+    )
+)
+
+
+@desk.gives_titles
+def _titles(language: str) -> Sequence[tuple[int, str]]:
+    return [(petition.id, text.title) for petition, text in list_petitions(language)]

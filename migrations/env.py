@@ -4,7 +4,7 @@ from alembic import context
 from flask import current_app
 from sqlalchemy import text
 
-import petitions.models  # noqa: F401  # These four bring every table into the metadata.
+import petitions.models  # noqa: F401  # These bring every table into the metadata.
 from core.extensions import db
 
 ADVISORY_LOCK = 0x7A626F72  # "zbor": two deployments at once wait for each other.

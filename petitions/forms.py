@@ -17,7 +17,8 @@ from wtforms.widgets import html_params
 
 from core.config import LANGUAGES
 from core.i18n import COUNTRY_CODES, country_choices, current_language
-from petitions.rules import MAX_CITY, MAX_EMAIL, MAX_NAME, is_throwaway, normal_email, problem_with, tidy
+from core.typed import MAX_EMAIL, normal_email, tidy
+from petitions.rules import MAX_CITY, MAX_NAME, is_throwaway, problem_with
 
 
 class PublicForm(FlaskForm):
@@ -164,3 +165,18 @@ class SignForm(PublicForm):
 
 class ButtonForm(PublicForm):
     """One button, on the page a mail leads to."""
+
+
+class SearchForm(FlaskForm):
+    """The exact address of somebody who asks what became of their signature."""
+
+    email = EmailField(
+        _l("E-mail address"),
+        [InputRequired(_l("Enter an e-mail address."))],
+        filters=[tidy],
+    )
+
+    def validate_email(self, field: EmailField) -> None:
+        """Raises ValidationError for what cannot be an address."""
+        if normal_email(field.data or "") is None:
+            raise ValidationError(_("This is not an e-mail address that we can write to."))

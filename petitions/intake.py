@@ -21,8 +21,9 @@ from core.inbox import InboxEvent
 from core.keyring import Keyring
 from core.outbox import queue_mail
 from core.records import encrypt_record, new_row_keys
+from core.typed import normal_email, tidy
 from petitions.models import Addressee, Petition, PetitionAddressee, Signature, SignatureState
-from petitions.rules import MAX_CITY, MAX_NAME, canonical_mailbox, is_throwaway, normal_email, problem_with, tidy
+from petitions.rules import MAX_CITY, MAX_NAME, canonical_mailbox, is_throwaway, problem_with
 from petitions.states import Outcome, place
 
 MAILS_A_DAY = 3

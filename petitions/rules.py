@@ -8,11 +8,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from disposable_email_domains import blocklist
-from email_validator import EmailNotValidError, validate_email
 
 MAX_NAME = 80
 MAX_CITY = 80
-MAX_EMAIL = 254
 
 # A scheme, `www.`, a domain with a path, or a common domain that ends there. Initials written without spaces
 # ("J.R.de la Cruz", "Dr.Me Lee") are names.
@@ -39,16 +37,6 @@ def _printable() -> frozenset[str]:
     return frozenset(chr(point) for first, last in ranges for point in range(int(first, 16), int(last, 16) + 1))
 
 
-def tidy(text: str | None) -> str:
-    """Unicode NFC, with every run of ordinary white space as one space and none at the ends.
-
-    Tabs and line ends are left for `problem_with` to refuse: nobody has one in their name.
-    """
-    return re.sub(r"[ \u00a0\u2000-\u200a\u202f\u205f\u3000]+", " ", unicodedata.normalize("NFC", text or "")).strip(
-        " "
-    )
-
-
 def problem_with(text: str, longest: int) -> str | None:
     """Why this cannot be a name or a city: `empty`, `long`, `control`, `marks`, `link`, `formula`, `unprintable`, `letterless`, or None when it can."""
     if not text:
@@ -71,22 +59,6 @@ def problem_with(text: str, longest: int) -> str | None:
     if not any(unicodedata.category(char)[0] == "L" for char in text):
         return "letterless"
     return None
-
-
-def normal_email(text: str) -> str | None:
-    """The address as mail is sent to it, or None when it is not an address that mail can be sent to.
-
-    Syntax by email-validator; the domain becomes ASCII by IDNA 2008 (UTS 46), so that servers without SMTPUTF8 can be
-    reached under it. Whether the domain takes mail is not asked here. `=?` is legal in an address, but opens an
-    encoded word (RFC 2047) in a header, where programs take it for something else.
-    """
-    if len(text) > MAX_EMAIL or "=?" in text:
-        return None
-    try:
-        address = validate_email(text, check_deliverability=False)
-    except EmailNotValidError:
-        return None
-    return f"{address.local_part}@{address.ascii_domain}"
 
 
 def is_throwaway(email: str) -> bool:

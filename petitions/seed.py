@@ -1,10 +1,9 @@
-"""`flask seed`: the addressees, the sample petition and a coordinator. Run it with the console's database role."""
+"""`flask seed`: the addressees and the sample petition. Run it with the console's database role."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
-import secrets
 import tomllib
 from pathlib import Path
 
@@ -14,8 +13,6 @@ from markdown_it import MarkdownIt
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 
-from accounts.models import StaffRole
-from accounts.services import create_account
 from core.extensions import db
 from petitions.models import Addressee, Petition, PetitionAddressee, PetitionText
 
@@ -88,15 +85,10 @@ def seed_petition() -> int:
 
 
 @click.command()
-@click.option(
-    "--coordinator", default="coordinator@example.org", show_default=True, help="Address of the coordinator's account."
-)
 @with_appcontext
-def seed(coordinator: str) -> None:
-    """Write the addressees, the sample petition and a coordinator with a new passphrase, which is printed."""
+def seed() -> None:
+    """Write the addressees and the sample petition; its number is printed."""
     addressees = seed_addressees()
     petition_id = seed_petition()
     db.session.commit()
-    passphrase = "-".join(secrets.token_hex(3) for _ in range(4))
-    create_account(coordinator, "Coordinator", passphrase, StaffRole.COORDINATOR, petition_id)
-    click.echo(f"addressees: {addressees}\npetition: {SAMPLE}\ncoordinator: {coordinator}\npassphrase: {passphrase}")
+    click.echo(f"addressees: {addressees}\npetition: {SAMPLE}\nnumber: {petition_id}")

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from uuid import UUID
+from uuid import UUID, uuid4
 
+from flask_babel import lazy_gettext as _l
 from sqlalchemy import func, select, true
 
+from accounts.models import Account
+from accounts.permissions import Action, may
 from core.answers import public_key, read_answer
+from core.audit import auditable, record
 from core.errors import NotFoundError, database_may_be_away
 from core.extensions import db
-from core.inbox import append
+from core.inbox import add_event, append
+from core.queues import TaskName, wake
 from petitions.models import (
     Addressee,
     Petition,
@@ -166,6 +172,40 @@ def button_result(event_id: UUID, secret: str) -> str | None:
     """What came of a pressed button, None while nothing has (or when this browser is not the one that pressed it)."""
     answer = read_answer(event_id, secret)
     return None if answer is None else answer.decode()
+
+
+# --- Looking for one signature --------------------------------------------------------------------------------------------
+
+SEARCH = "search"
+SEARCHED = auditable("signature.searched", _l("Looked for a signature by its mail address"))
+SEARCHES = "20 per hour"
+
+
+def may_search(account: Account, petition_id: int) -> bool:
+    """Whether this account may look for signatures of a petition; a search is in all countries, so its grant must be, too."""
+    return may(account, Action.SEARCH_SIGNATURE, petition_id, None)
+
+
+def search_signature(account: Account, petition_id: int, email: str, secret: str) -> UUID:
+    """Ask the worker whether a mail address has signed. Commits, wakes. Returns where its answer comes. The address is nowhere kept.
+
+    Raises NotFoundError, UnavailableError.
+    """
+    if not may_search(account, petition_id):
+        raise NotFoundError
+    event_id = uuid4()
+    payload = {"v": 1, "email": email, "answer_key": public_key(secret, event_id)}
+    add_event(SEARCH, petition_id, payload, event_id)
+    record(SEARCHED, account.id, petition_id=petition_id)
+    db.session.commit()
+    wake(TaskName.DRAIN)
+    return event_id
+
+
+def search_result(event_id: UUID, secret: str) -> list[dict[str, str]] | None:
+    """What was found, None while nothing came (or in another browser)."""
+    found = read_answer(event_id, secret)
+    return None if found is None else json.loads(found)
 
 
 # --- For the console ---------------------------------------------------------------------------------------------------

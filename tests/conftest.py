@@ -62,10 +62,10 @@ def _cheap_passphrases(monkeypatch: pytest.MonkeyPatch) -> None:
     """Argon2 at full cost would take a quarter of a second for each log-in."""
     from argon2 import PasswordHasher
 
-    import accounts.services
+    import accounts.factors
 
-    monkeypatch.setattr(accounts.services, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-    accounts.services._dummy_hash.cache_clear()
+    monkeypatch.setattr(accounts.factors, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    accounts.factors._dummy_hash.cache_clear()
 
 
 @pytest.fixture(scope="session")
@@ -131,6 +131,7 @@ def make_config(role: Role, secrets: Secrets, database_url: str, **changes: Any)
         "database_url": database_url,
         "redis_url": "memory://" if role is Role.CONSOLE else "",  # The limiter wants a store.
         "public_url": SITE,
+        "console_url": SITE,
         "root_public_key": secrets.root_public_key,
         "secrets_dir": secrets.folder / own[role] if role in own else None,
         "trusted_hosts": ("localhost",),

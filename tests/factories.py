@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
+import html
 import re
+import time
 from itertools import count
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import pyotp
 from flask.testing import FlaskClient
 
 from core.config import Role
+from core.demo.authenticator import SoftPasskey
 
 if TYPE_CHECKING:
     from tests.conftest import House
 
 _numbers = count(1)
+PASSPHRASE = "correct horse battery"
+TOTP_KEY = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 TITLE, SUMMARY, BODY = "Do not recognise", "A short summary.", "Dear Minister,\n\nplease do not."
 
 
@@ -69,22 +76,50 @@ class Factory:
         self,
         petition_id: int | None = None,
         *,
-        role: str = "coordinator",
-        passphrase: str = "correct horse battery",
+        role: str | None = "coordinator",
+        country: str | None = None,
+        passphrase: str = PASSPHRASE,
+        with_passkey: bool = True,
         **changes: Any,
     ) -> int:
-        """Somebody who logs in, with one grant."""
-        from accounts.services import _hasher
+        """Somebody who logs in, with one grant, a passkey (see `passkey_of`) and the app key TOTP_KEY."""
+        from accounts.factors import hash_secret, seal_totp_key
+        from accounts.models import Account
 
-        values = {"email": f"{words('staff')}@example.org", "name": "Staff", "password_hash": _hasher.hash(passphrase)}
+        values = {"email": f"{words('staff')}@example.org", "name": "Staff", "password_hash": hash_secret(passphrase)}
         account_id = self._insert("accounts", values | changes)
-        self.house.sql(
-            "INSERT INTO grants (account_id, role, petition_id) VALUES (:a, :r, :p)",
-            a=account_id,
-            r=role,
-            p=petition_id,
-        )
+        if "enrolled_at" not in changes:
+            self.house.sql("UPDATE accounts SET enrolled_at = now() WHERE id = :id", id=account_id)
+        with self.house.app(Role.CONSOLE).app_context():
+            sealed = seal_totp_key(Account(id=account_id), TOTP_KEY)
+        self.house.sql("UPDATE accounts SET totp_sealed = :sealed WHERE id = :id", sealed=sealed, id=account_id)
+        if role is not None:
+            self.grant(account_id, role, petition_id, country)
+        if with_passkey:
+            passkey = passkey_of(account_id)
+            self.house.sql(
+                "INSERT INTO passkeys (id, account_id, credential_id, public_key, sign_count, name)"
+                " VALUES (gen_random_uuid(), :a, :c, :k, 0, 'key')",
+                a=account_id,
+                c=passkey.credential_id,
+                k=passkey.cose_key,
+            )
         return account_id
+
+    def agreement(self, bundle_id: object, account_id: int) -> None:
+        """Two people who agreed to a bundle."""
+        self.house.sql(
+            "INSERT INTO approvals (id, kind, object_id, details, reason, requested_by, expires_at)"
+            " VALUES (gen_random_uuid(), 'bundle', :o, '{}', '', :a, now() + interval '1 day')",
+            o=str(bundle_id),
+            a=account_id,
+        )
+        agree(self.house, bundle_id)
+
+    def grant(self, account_id: int, role: str, petition_id: int | None = None, country: str | None = None) -> int:
+        """A role for somebody."""
+        values = {"account_id": account_id, "role": role, "petition_id": petition_id, "country_code": country}
+        return self._insert("grants", values)
 
     def slug(self, petition_id: int) -> str:
         """Slug of a petition."""
@@ -154,16 +189,51 @@ def counted(house: House, slug: str, **changes: Any) -> Any:
     return house.sql("SELECT * FROM signatures WHERE id = :id", id=row.id).one()
 
 
-def log_in(house: House, make: Factory, petition_id: int | None) -> FlaskClient:
-    """A browser in which a new coordinator of this petition has logged in."""
+def passkey_of(account_id: int) -> SoftPasskey:
+    """The passkey that the factory gives an account."""
+    seed = hashlib.sha256(f"passkey {account_id}".encode()).digest()[:31]
+    return SoftPasskey("http://localhost", seed=seed, uses=next(_numbers))
+
+
+def options_in(page: str) -> str:
+    """What a page asks of a passkey."""
+    found = re.search(r'data-options="([^"]*)"', page)
+    assert found, "the page asks for no passkey"
+    return html.unescape(found[1])
+
+
+def enter(house: House, account_id: int) -> FlaskClient:
+    """A browser in which somebody has just logged in with their passkey."""
     client = house.client(Role.CONSOLE)
-    email = house.value("SELECT email FROM accounts WHERE id = :id", id=make.account(petition_id))
     page = client.get("/login").text
-    assert (
-        client.post(
-            "/login",
-            data={"email": email, "passphrase": "correct horse battery", "csrf_token": hidden(page, "csrf_token")},
-        ).status_code
-        == 303
-    )
+    answer = passkey_of(account_id).get(options_in(page))
+    data = {"answer": answer, "csrf_token": hidden(page, "csrf_token")}
+    assert client.post("/login/passkey", data=data).status_code == 303
     return client
+
+
+def log_in(house: House, make: Factory, petition_id: int | None, **changes: Any) -> FlaskClient:
+    """A browser in which a new coordinator of this petition has logged in."""
+    return enter(house, make.account(petition_id, **changes))
+
+
+def app_code(steps: int = 0) -> str:
+    """The code of TOTP_KEY now, or some steps of half a minute later."""
+    return pyotp.TOTP(TOTP_KEY).at(int(time.time()) + steps * 30)
+
+
+def post(client: FlaskClient, path: str, **data: Any) -> Any:
+    """Send a form of the console, with the token of the start page."""
+    return client.post(path, data={"csrf_token": hidden(client.get("/me").text, "csrf_token"), **data})
+
+
+def agree(house: House, object_id: object) -> None:
+    """A second person, made for it, approves what was asked for."""
+    approver = house.value(
+        "INSERT INTO accounts (email, name) VALUES (:e, 'Second') RETURNING id", e=f"{words('second')}@example.org"
+    )
+    house.sql(
+        "UPDATE approvals SET state = 'approved', decided_by = :d, decided_at = now() WHERE object_id = :o",
+        d=approver,
+        o=str(object_id),
+    )

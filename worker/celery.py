@@ -15,7 +15,7 @@ from core.config import Role, read_config
 from core.errors import describe
 from core.extensions import db
 from core.factory import create_base_app
-from core.queues import TaskName, arrived, make_celery
+from core.queues import QUEUES, TaskName, arrived, make_celery
 
 log = logging.getLogger(__name__)
 flask_app: Flask = create_base_app(read_config(Role.WORKER))
@@ -63,6 +63,12 @@ app.conf.update(
     beat_schedule={
         "sweep": {"task": TaskName.SWEEP, "schedule": float(os.environ.get("ZBOR_SWEEP_SECONDS", "30"))},
         "purge": {"task": TaskName.PURGE, "schedule": 3600.0},
+        "measure": {"task": TaskName.MEASURE, "schedule": 60.0},
+        # Into every queue, so that a sign comes from each worker by the way its work comes.
+        **{
+            f"pulse.{queue}": {"task": TaskName.PULSE, "schedule": 30.0, "options": {"queue": queue}}
+            for queue in QUEUES
+        },
     },
 )
 

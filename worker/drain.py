@@ -19,6 +19,8 @@ from uuid import UUID
 from sqlalchemy import ARRAY, ColumnElement, Uuid, all_, func, literal, select, update
 from sqlalchemy.exc import InterfaceError, OperationalError
 
+from accounts import mailing
+from accounts.notices import queue_notice
 from core.answers import answer
 from core.errors import UnavailableError, describe
 from core.extensions import db
@@ -26,7 +28,7 @@ from core.inbox import MAX_ATTEMPTS, InboxEvent, PublicSealingKey
 from core.keyring import Keyring
 from core.sealing import KeyNotHeldError, context, unseal
 from delivery.building import recall_bundles
-from petitions import intake, states
+from petitions import intake, lookup, states
 from petitions.intake import Opened
 from petitions.states import Moves, Outcome
 
@@ -44,11 +46,21 @@ def _one_by_one(handle: Callable[[InboxEvent, Mapping[str, Any], Keyring], Outco
     return lambda opened, keyring: [handle(event, payload, keyring) for event, payload in opened]
 
 
-HANDLERS: Mapping[str, Handler] = {
-    "sign": intake.record_signatures,
-    "confirm": _one_by_one(states.confirm_signature),
-    "withdraw": _one_by_one(states.withdraw_signature),
+def _notice(_event: InboxEvent, payload: Mapping[str, Any], _keyring: Keyring) -> Outcome:
+    queue_notice(payload)
+    return Outcome(None, Counter(), mails=1)
+
+
+WEB, CONSOLE = "zbor_web", "zbor_console"
+
+HANDLERS: Mapping[tuple[str, str], Handler] = {
+    (WEB, "sign"): intake.record_signatures,
+    (WEB, "confirm"): _one_by_one(states.confirm_signature),
+    (WEB, "withdraw"): _one_by_one(states.withdraw_signature),
+    (CONSOLE, mailing.KIND): _one_by_one(_notice),
+    (CONSOLE, lookup.KIND): _one_by_one(lookup.find_signatures),
 }
+"""By the database role that wrote the event, which PostgreSQL vouches for, and its kind. Nobody may ask for more."""
 
 
 @dataclass(slots=True)
@@ -83,7 +95,7 @@ def drain_batch(keyring: Keyring, but: Collection[UUID] = ()) -> Batch:
     erased: list[tuple[int, int, datetime]] = []
     opened = [one for event in events if (one := _open(event, keyring)) is not None]
     # What came one after the other and is of one kind is dealt with together; the order of arrival stays.
-    for _kind, group in groupby(opened, key=lambda one: one[0].kind):
+    for _kind, group in groupby(opened, key=lambda one: (one[0].origin, one[0].kind)):
         for outcome in _deal_with(list(group), keyring, batch):
             moves.update(outcome.moves)
             batch.mails += outcome.mails
@@ -129,7 +141,7 @@ def report_missing_keys(keyring: Keyring) -> None:
 def _open(event: InboxEvent, keyring: Keyring) -> Opened | None:
     try:
         payload = unseal(event.sealed or b"", keyring.private_keys, context(event.kind, event.petition_id, event.id))
-        HANDLERS[event.kind]
+        HANDLERS[event.origin, event.kind]
     except Exception as error:
         # Whatever a payload can do to its reader (a thousand nested lists, say), it does to itself alone. An event that
         # names a key we hold and is not sealed to it is a forgery, and ends here, too.
@@ -143,10 +155,10 @@ def _open(event: InboxEvent, keyring: Keyring) -> Opened | None:
 def _deal_with(opened: Sequence[Opened], keyring: Keyring, batch: Batch) -> Sequence[Outcome]:
     """Deal with events of one kind. When that fails, with each by itself, so that one cannot hold up the others."""
     ids = [event.id for event, _ in opened]
-    kind = opened[0][0].kind
+    origin, kind = opened[0][0].origin, opened[0][0].kind
     try:
         with db.session.begin_nested():
-            outcomes = HANDLERS[kind](opened, keyring)
+            outcomes = HANDLERS[origin, kind](opened, keyring)
             for event_id, (_, payload), outcome in zip(ids, opened, outcomes, strict=True):
                 if outcome.answer is not None and isinstance(payload.get("answer_key"), str):
                     answer(event_id, payload["answer_key"], outcome.answer.encode(), ANSWER_LIFETIME)

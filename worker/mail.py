@@ -23,12 +23,13 @@ from flask import render_template
 from flask_babel import force_locale
 from sqlalchemy import delete, func, or_, select, update
 
+from accounts.notices import TEMPLATE as STAFF_TEMPLATE
 from core.config import Config
 from core.errors import describe
 from core.extensions import db
 from core.keyring import Keyring
 from core.outbox import MailPace, OutboxMail
-from core.records import decrypt_record, open_row_key
+from core.records import RowKey, decrypt_record, open_row_key
 from core.sealing import KeyNotHeldError, SealingError
 
 log = logging.getLogger(__name__)
@@ -252,7 +253,9 @@ def compose(template: str, mail: dict[str, str], config: Config, message_id: str
 
 
 def forget_sent() -> None:
-    """Delete rows of mails that were sent or given up long ago. Does not commit."""
+    """Delete rows of mails that were sent or given up long ago, and keys that nothing but such a mail needed. Does not commit."""
+    done = OutboxMail.template == STAFF_TEMPLATE, OutboxMail.state != "queued", OutboxMail.row_key_id.is_not(None)
+    db.session.execute(delete(RowKey).where(RowKey.id.in_(select(OutboxMail.row_key_id).where(*done))))
     db.session.execute(
         delete(OutboxMail).where(OutboxMail.state != "queued", OutboxMail.finished_at < func.now() - KEPT)
     )

@@ -6,28 +6,35 @@ import logging
 import time
 from uuid import UUID
 
-from celery import shared_task
+from celery import Task, shared_task
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 
+import petitions.checks  # noqa: F401  # They register their invariants.
+from accounts.notices import forget_account_requests, forget_sessions
+from core import vitals
 from core.answers import forget_answers
+from core.audit import carry_head
 from core.config import current_config
 from core.errors import UnavailableError, describe
 from core.extensions import db
+from core.fsck import run_fsck
 from core.keyring import load_keyring
-from core.queues import TaskName, wake
+from core.queues import QUEUES, TaskName, wake
 from core.sealing import KeyNotHeldError
 from delivery import building
 from petitions.states import expire_unconfirmed, forget_duplicates
 from worker.drain import BATCH, drain_batch, forget_unreadable, report_missing_keys
 from worker.mail import forget_sent, send_due
+from worker.measures import measures
 from worker.pdf import draw_bundle
 
 log = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 5.0
 BUNDLE_SECONDS = 20.0
+CHECK_EVERY = 24 * 3600.0
 SWEEP_REST = 1.0
 """Seconds. Sweeps that came together, because no worker was there to take them, are one for each process."""
 
@@ -111,6 +118,34 @@ def sweep() -> None:
     report_missing_keys(load_keyring(current_config()))
 
 
+@shared_task(name=TaskName.PULSE, bind=True)
+def pulse(self: Task) -> None:
+    """Give a sign of life of whoever takes from the queue that this came by."""
+    queue = (self.request.delivery_info or {}).get("routing_key")
+    if queue in QUEUES:
+        vitals.report(f"pulse.{queue}", {})
+
+
+@shared_task(name=TaskName.MEASURE)
+def measure() -> None:
+    """Measure for the console's health panel, carry the audit trail's head elsewhere, have the invariants checked daily."""
+    config = current_config()
+    vitals.report("measures", measures(config))
+    carry_head(config.audit_heads)
+    checked = vitals.read_vitals().get("fsck")
+    if checked is None or checked[1] > CHECK_EVERY:
+        wake(TaskName.CHECK)
+
+
+@shared_task(name=TaskName.CHECK)
+def check() -> None:
+    """What `flask fsck` does, for the health panel."""
+    broken = [item.name for item, number in run_fsck() if number]
+    if broken:
+        log.error("invariants broken: %s", ", ".join(broken))
+    vitals.report("fsck", {"broken": broken})
+
+
 @shared_task(name=TaskName.PURGE)
 def purge() -> None:
     """Erase what nobody may keep any longer; what holds locks that others want, a few hundred rows a transaction."""
@@ -118,6 +153,6 @@ def purge() -> None:
     for step in (expire_unconfirmed, forget_duplicates):
         while step(now):
             db.session.commit()
-    for forget in (forget_answers, forget_sent, forget_unreadable):
+    for forget in (forget_answers, forget_sent, forget_unreadable, forget_sessions, forget_account_requests):
         forget()
         db.session.commit()

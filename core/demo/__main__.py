@@ -26,6 +26,7 @@ from core.demo.browser import Browser
 from core.demo.embedded import StandError
 from core.demo.register import read_bundle, register_hash
 from core.demo.signers import Signer, make_signers
+from core.demo.staff import Robot, links
 from core.demo.stand import Ports, Stand
 
 SIGNERS = 500
@@ -47,8 +48,8 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     stand = Stand(options.folder, Ports())
     try:
-        login = start(stand)
-        Demonstration(stand, login).run()
+        start(stand)
+        Demonstration(stand).run()
         if not options.once:
             stay(stand)
     except StandError as error:
@@ -61,33 +62,29 @@ def main() -> int:
     return 0
 
 
-def start(stand: Stand) -> dict[str, str]:
-    """All servers and processes. Returns what `flask seed` printed: coordinator and passphrase."""
+def start(stand: Stand) -> None:
+    """All servers and processes."""
     steps: list[tuple[str, Callable[[], object]]] = [
         ("looking at the ports", stand.check_ports),
         ("PostgreSQL, Valkey, migrations, keys", stand.start_servers),
-        ("addressees, the sample petition, a coordinator", lambda: stand.flask("console", "seed")),
+        ("addressees, the sample petition", lambda: stand.flask("console", "seed")),
         ("mail catcher", stand.start_catcher),
         ("worker", stand.start_worker),
         ("beat", stand.start_beat),
         ("public site", stand.start_web),
         ("console", stand.start_console),
     ]
-    seeded = ""
     for label, step in steps:
         with out.status(label):
-            result = step()
-        seeded = result if isinstance(result, str) else seeded
+            step()
         out.print(f"[green]✓[/] {label}")
-    return dict(line.split(": ", 1) for line in seeded.splitlines() if ": " in line)
 
 
 class Demonstration:
     """The main job, done over HTTP and SMTP as people do it."""
 
-    def __init__(self, stand: Stand, login: dict[str, str], total: int = SIGNERS) -> None:
+    def __init__(self, stand: Stand, total: int = SIGNERS) -> None:
         self.stand = stand
-        self.login = login
         self.site = f"http://localhost:{stand.ports.public}"
         self.console = f"http://localhost:{stand.ports.console}"
         self.signers = make_signers(total, secrets.token_hex(3), random.Random(2021))
@@ -187,22 +184,23 @@ class Demonstration:
         return int(str(row[0])) if row else 0
 
     def _bundle(self) -> Path:
-        steps = self.progress.add_task("the bundle for Poland", total=4)
-        browser = Browser()
-        page = browser.get(f"{self.console}/login")
-        page = browser.submit(
-            page, page.forms()[0], {"email": self.login["coordinator"], "passphrase": self.login["passphrase"]}
-        )
+        steps = self.progress.add_task("the bundle for Poland", total=5)
+        coordinator, second = Robot(self.stand, "coordinator"), Robot(self.stand, "reviewer")
+        browser = coordinator.browser
+        coordinator.log_in()
+        page = browser.get(f"{self.console}/petitions")
         self.progress.advance(steps)
-        petition = re.search(r'href="(/petitions/\d+)', page.text)
+        petition = re.search(r'href="(/petitions/\d+)"', page.text)
         if not petition:
-            raise StandError("The coordinator could not log in.")
+            raise StandError("The coordinator sees no petition.")
         page = browser.get(urljoin(page.url, petition[1]))
         action = re.search(rf'action="([^"]+)"(?:(?!</form>).)*{POLAND}', page.text, re.DOTALL)
         rows = [form for form in page.forms("/bundles") if action and form.action == action[1]]
         if not rows:
             raise StandError("The console offers no bundle for Poland.")
         page = browser.submit(page, rows[0])
+        self.progress.advance(steps)
+        self._agree(second, page.text)
         self.progress.advance(steps)
         deadline = time.monotonic() + PATIENCE
         while not page.forms("/downloads"):
@@ -224,6 +222,18 @@ class Demonstration:
         path.write_bytes(page.body)
         browser.close()
         return path
+
+    def _agree(self, second: Robot, bundle_page: str) -> None:
+        """The second person finds the request among what waits, and approves it."""
+        path = re.search(r'href="(/approvals/[0-9a-f-]+)"', bundle_page)
+        page = second.log_in()
+        if path is None or "/approvals?state=pending" not in page.text:
+            raise StandError("The request for the bundle does not wait for the second person.")
+        page = second.browser.get(urljoin(self.console, path[1]))
+        page = second.browser.submit(page, page.forms("/approvals/")[0], {"decision": "approve"})
+        if page.status != 200:
+            raise StandError("The second person could not agree to the bundle.")
+        second.browser.close()
 
     def _compare(self, path: Path, counted: int) -> None:
         """The register against the count of the database, its own printed hash, and the people of this run."""
@@ -260,11 +270,15 @@ class Demonstration:
             f"The register holds exactly the counted signatures of Poland: {self._poland_counted()}", highlight=False
         )
         out.print(f"Bundle     {bundle_path}", highlight=False, soft_wrap=True)
-        out.print(f"Log-in     {self.login['coordinator']}  {self.login['passphrase']}", highlight=False)
 
 
 def stay(stand: Stand) -> None:
-    """Keep everything up until Ctrl-C. Raises StandError when a process ends by itself."""
+    """Print where everything is and who can log in, and keep it up until Ctrl-C. Raises StandError when a process ends by itself."""
+    out.print("\nPeople of the console, and the one-time link with which each sets the account up:")
+    for address, role, link in links(stand):
+        out.print(f"  {role:<14} {address:<24} {link or 'set up in an earlier run'}", highlight=False, soft_wrap=True)
+    hint = 'No phone at hand? The page with the QR code also shows its key; then:  make totp KEY="the key"'
+    out.print(hint, highlight=False, soft_wrap=True)
     public, console = stand.ports.public, stand.ports.console
     out.print(
         f"\nSite       http://localhost:{public}\nConsole    http://localhost:{console}\nMails      http://localhost:{public}/dev/mail/"

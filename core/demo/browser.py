@@ -82,8 +82,11 @@ class Browser:
         self._origin = ""
 
     def get(self, url: str) -> Page:
-        """Open a page."""
-        return self._request("GET", url, None)
+        """Open a page. A kept-alive connection that the server has meanwhile closed is opened again."""
+        try:
+            return self._request("GET", url, None)
+        except http.client.RemoteDisconnected:
+            return self._request("GET", url, None)
 
     def submit(self, page: Page, form: Form, values: Mapping[str, str] | None = None, *, follow: bool = True) -> Page:
         """Send a form of a page with these values added, and follow where it leads."""

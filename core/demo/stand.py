@@ -111,6 +111,7 @@ class Stand:
             "ZBOR_PUBLIC_URL": f"http://localhost:{self.ports.public}",
             "ZBOR_ROOT_PUBLIC_KEY": root_public_key(self.secrets / "root" / "root.key"),
             "ZBOR_TRUSTED_HOSTS": "localhost 127.0.0.1",
+            "ZBOR_CONSOLE_URL": f"http://localhost:{self.ports.console}",
             "ZBOR_CONTACT": "organisers@example.org",
             "ZBOR_INSECURE_COOKIES": "1",
         }

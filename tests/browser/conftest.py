@@ -31,10 +31,13 @@ from playwright.sync_api import (
 
 from core.demo.browser import Browser as Visitor
 from core.demo.browser import Page as Answer
+from core.demo.staff import Robot
 from core.demo.stand import Ports, Stand
 from tests.conftest import ROOT
 
 PATIENCE = 60.0
+ROLES = ("administrator", "coordinator", "reviewer", "organiser")
+WORDS = "fjord candle zebra moss"
 PETITION = "no-recognition"
 PHONE = {"width": 360, "height": 800}
 SIGNER = "Вольга Вераб’ёва"
@@ -63,10 +66,10 @@ class Site:
     """The running stand, what has been put into it, and the addresses and cookies that lead there."""
 
     stand: Stand
-    login: dict[str, str]
     addresses: dict[str, str] = field(default_factory=dict)
     visitor: Visitor = field(default_factory=Visitor)
-    coordinator: Visitor = field(default_factory=Visitor)
+    staff: dict[str, Visitor] = field(default_factory=dict)
+    """People of the console who are logged in, by role; `newcomer` has opened an invitation and has no second factor yet."""
 
     def url(self, address: str) -> str:
         """An address of the table, `{site}/confirm/{token}`, with everything filled in."""
@@ -94,6 +97,24 @@ class Site:
         with redis.Redis.from_url(self.stand.valkey.url) as store:
             for key in store.scan_iter("LIMITS*"):
                 store.delete(key)
+
+    def freshen(self) -> None:
+        """As if everybody who is logged in had proved a moment ago who they are."""
+        with self.database() as db:
+            db.execute("UPDATE sessions SET proved_at = now()")
+
+    def invite(self, email: str, *options: str) -> str:
+        """The link of an invitation, as the command line makes it."""
+        return self.stand.flask("console", "invite", email, "--name", "Newcomer", *options).strip()
+
+    def agree(self, bundle_page: str) -> None:
+        """The reviewer agrees to the bundle of this page."""
+        path = re.search(r'href="(/approvals/[0-9a-f-]+)"', bundle_page)
+        assert path
+        self.freshen()
+        reviewer = self.staff["reviewer"]
+        page = reviewer.get(f"{self.addresses['console']}{path[1]}")
+        assert reviewer.submit(page, page.forms("/approvals/")[0], {"decision": "approve"}).status == 200
 
     @contextmanager
     def database_away(self) -> Iterator[None]:
@@ -152,7 +173,7 @@ def _signed(site: Site, email: str) -> tuple[str, str]:
 
 def _fill(site: Site) -> None:
     """People sign, confirm and withdraw; a coordinator takes a bundle away. What cannot be waited for is written."""
-    known, visitor, coordinator = site.addresses, site.visitor, site.coordinator
+    known, visitor, coordinator = site.addresses, site.visitor, site.staff["coordinator"]
     confirm, _withdraw = _signed(site, "olga@example.org")
     known["counted"] = _answer_of(visitor, confirm)
     known["mail"] = str(site.mail_to("olga@example.org")[0])
@@ -162,10 +183,6 @@ def _fill(site: Site) -> None:
     known["invalid"] = _answer_of(visitor, confirm)
     known["confirm"], known["withdraw"] = _signed(site, "undecided@example.org")
 
-    page = coordinator.get(f"{known['console']}/login")
-    page = coordinator.submit(
-        page, page.forms()[0], {"email": site.login["coordinator"], "passphrase": site.login["passphrase"]}
-    )
     with site.database() as db:
 
         def value(statement: str, *values: object) -> Any:
@@ -178,6 +195,8 @@ def _fill(site: Site) -> None:
         form = coordinator.get(known["petition"]).forms(f"/addressees/{ministry}/")[0]
         bundle = coordinator.submit(Answer(known["petition"], 200, {}, b""), form)
         known["bundle"] = bundle.url.split("?")[0]
+        known["asked"] = f"{known['console']}{re.findall(r'/approvals/[0-9a-f-]+', bundle.text)[0]}"
+        site.agree(bundle.text)
 
         closed = value(
             "INSERT INTO petitions (slug, state, fallback_addressee_id, opens_at, created_at) SELECT 'closed', 'closed',"
@@ -192,14 +211,12 @@ def _fill(site: Site) -> None:
             (closed, petition),
         )
         db.execute("INSERT INTO petition_addressees VALUES (%s, %s)", (closed, ministry))
-        db.execute(
-            "INSERT INTO grants (account_id, role, petition_id) SELECT account_id, role, %s FROM grants", (closed,)
-        )
+        robot = "FROM accounts WHERE email = 'robot-coordinator@example.org'"
 
         def another_bundle(state: str, step: str | None) -> str:
             row = value(
                 "INSERT INTO bundles (id, petition_id, addressee_id, state, step, requested_by, leased_until)"
-                " SELECT %s, %s, %s, %s, %s, id, now() + interval '1 day' FROM accounts RETURNING id",
+                f" SELECT %s, %s, %s, %s, %s, id, now() + interval '1 day' {robot} RETURNING id",
                 uuid4(), closed, ministry, state, step,
             )  # fmt: skip
             return f"{known['console']}/bundles/{row}"
@@ -207,12 +224,19 @@ def _fill(site: Site) -> None:
         def another_download(asked: str, answered: str | None, bundle: str) -> str:
             row = value(
                 "INSERT INTO downloads (id, bundle_id, account_id, answer_key, requested_at, answered_at)"
-                " SELECT %s, %s, id, 'none', now() - %s::interval, now() - %s::interval FROM accounts RETURNING id",
+                f" SELECT %s, %s, id, 'none', now() - %s::interval, now() - %s::interval {robot} RETURNING id",
                 uuid4(), bundle.rsplit("/", 1)[1], asked, answered,
             )  # fmt: skip
             return f"{known['console']}/downloads/{row}"
 
         known["failed"] = another_bundle("failed", None)
+        known["refused"] = another_bundle("refused", None)
+        known["requested"] = another_bundle("requested", None)
+        db.execute(
+            "INSERT INTO approvals (id, kind, object_id, petition_id, country_code, details, reason, requested_by, expires_at)"
+            f" SELECT gen_random_uuid(), 'bundle', %s, %s, %s, '{{}}', '', id, now() + interval '1 day' {robot}",
+            (known["requested"].rsplit("/", 1)[1], closed, COUNTRY),
+        )
         known["under_way"] = another_bundle("building", "drawing")
         ready = until("the bundle", lambda: coordinator.get(known["bundle"]).forms("/downloads"))
         coordinator.submit(Answer(known["bundle"], 200, {}, b""), ready[0])
@@ -227,7 +251,34 @@ def _fill(site: Site) -> None:
             " FROM key WHERE bundles.id = %s",
             (keyless.rsplit("/", 1)[1],),
         )
+        _fill_console(site, value)
         known["waiting_download"] = another_download("-1 day", None, keyless)
+
+
+def _fill_console(site: Site, value: Callable[..., Any]) -> None:
+    """Requests that wait, people in every state, an invitation that somebody has opened."""
+    known, chief = site.addresses, site.staff["administrator"]
+    console = known["console"]
+    known["invitation"] = site.invite("invited@example.org", "--role", "organiser", "--country", "PL")
+    page = site.staff["newcomer"].get(site.invite("newcomer@example.org", "--role", "organiser"))
+    typed = {"name": "Newcomer", "passphrase": WORDS, "repeated": WORDS}
+    assert site.staff["newcomer"].submit(page, page.forms()[-1], typed).url == f"{console}/me"
+    newcomer = value("SELECT id FROM accounts WHERE email = 'newcomer@example.org'")
+    known["person"] = f"{console}/people/{newcomer}"
+    page = chief.get(known["person"])
+    wish = {"role": "coordinator", "country": "GE", "petition": "", "reason": "She knows the ministry."}
+    known["own_request"] = chief.submit(page, page.forms("/grants")[0], wish).url
+    page = site.visitor.get(f"{console}/request-account")
+    wish = {
+        "name": "Zmicier",
+        "email": "z@example.org",
+        "country": "GE",
+        "city": "Batumi",
+        "message": "We are twelve here.",
+    }
+    assert site.visitor.submit(page, page.forms()[-1], wish).url == f"{console}/request-account/sent"
+    asked = value("SELECT id FROM approvals WHERE kind = 'account_request'")
+    known["request"] = f"{console}/approvals/{asked}"
 
 
 @pytest.fixture(scope="session")
@@ -236,16 +287,20 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     stand = Stand(tmp_path_factory.mktemp("browser") / "var", Ports.free(), durable=False)
     try:
         stand.start_servers()
-        seeded = stand.flask("console", "seed")
+        stand.flask("console", "seed")
         for start in (stand.start_catcher, stand.start_worker, stand.start_beat, stand.start_web, stand.start_console):
             start()
-        made = Site(stand, dict(line.split(": ", 1) for line in seeded.splitlines()))
+        made = Site(stand, staff={"newcomer": Visitor()})
         hosts = {"site": stand.ports.public, "console": stand.ports.console}
         made.addresses = {name: f"http://localhost:{port}" for name, port in hosts.items()}
+        for role in ROLES:
+            robot = Robot(stand, role)
+            robot.log_in()
+            made.staff[role] = robot.browser
         _fill(made)
         yield made
-        made.visitor.close()
-        made.coordinator.close()
+        for visitor in (made.visitor, *made.staff.values()):
+            visitor.close()
     finally:
         stand.stop()
 
@@ -281,13 +336,13 @@ def visit(chromium: Browser) -> Iterator[Callable[..., Page]]:
 
 @pytest.fixture(scope="session")
 def _acquainted(site: Site, chromium: Browser) -> Iterator[dict[str, BrowserContext]]:
-    """For each host the browser of somebody who has been there: the seeded visitor, and the coordinator."""
+    """The browsers of those who have been there: `site`, the seeded visitor, and everybody of the console by role."""
     contexts = {}
-    for host, known in (("site", site.visitor), ("console", site.coordinator)):
-        contexts[host] = chromium.new_context(viewport=PHONE, reduced_motion="reduce", locale="en-GB")
-        contexts[host].add_cookies(
-            [{"name": name, "value": text, "url": site.addresses[host]} for name, text in known.cookies.items()]
-        )
+    for who, known in (("site", site.visitor), *site.staff.items()):
+        contexts[who] = chromium.new_context(viewport=PHONE, reduced_motion="reduce", locale="en-GB")
+        host = site.addresses["site" if who == "site" else "console"]
+        cookies = {name: text.strip('"') for name, text in known.cookies.items()}
+        contexts[who].add_cookies([{"name": name, "value": text, "url": host} for name, text in cookies.items()])
     yield contexts
     for context in contexts.values():
         context.close()
@@ -295,11 +350,11 @@ def _acquainted(site: Site, chromium: Browser) -> Iterator[dict[str, BrowserCont
 
 @pytest.fixture
 def known_at(_acquainted: dict[str, BrowserContext]) -> Iterator[Callable[[str], Page]]:
-    """Makes a page of a browser that is known at a host, `site` or `console`."""
+    """Makes a page of a browser that is known: `site`, or a role of the console."""
     pages: list[Page] = []
 
-    def new(host: str) -> Page:
-        pages.append(_acquainted[host].new_page())
+    def new(who: str) -> Page:
+        pages.append(_acquainted[who].new_page())
         return pages[-1]
 
     yield new

@@ -24,7 +24,8 @@ class Scene:
     way: str | Callable[[Page, Site], Response | None]
     status: int = 200
     state: str = ""
-    logged_in: bool = False
+    who: str = "site"
+    """Whose browser: the visitor's, or that of a role of the console."""
 
     def __str__(self) -> str:
         return f"{self.endpoint}{' ' if self.state else ''}{self.state}"
@@ -116,9 +117,139 @@ def wrong_login(page: Page, site: Site) -> Response:
     return press(page, "Log in")
 
 
-def nothing_to_coordinate(page: Page, site: Site) -> Response | None:
-    with site.changed("UPDATE grants SET role = 'reviewer'", "UPDATE grants SET role = 'coordinator'"):
+def passkey_of_nobody(page: Page, site: Site) -> Response:
+    page.goto(site.url("{console}/login"))
+    page.eval_on_selector("[name=answer]", "field => field.value = '{}'")
+    return press(page, "Log in with a passkey")
+
+
+def link_of_nobody(page: Page, site: Site) -> Response | None:
+    return page.goto(site.url("{console}/invitations/none"))
+
+
+def filled(page: Page, address: str, button: str, **typed: str) -> Response:
+    page.goto(address)
+    for name, text in typed.items():
+        page.locator(f"[name={name}]").fill(text)
+    return press(page, button)
+
+
+def short_passphrase(page: Page, site: Site) -> Response:
+    return filled(page, site.url("{invitation}"), "Go on to the second key", passphrase="short", repeated="shorter")
+
+
+def empty_request(page: Page, site: Site) -> Response:
+    return filled(page, site.url("{console}/request-account"), "Send the request", name="")
+
+
+def guessed_passphrase(page: Page, site: Site) -> Response:
+    site.freshen()
+    words = "passwordpassword"
+    return filled(page, site.url("{console}/me/passphrase"), "Change it", passphrase=words, repeated="x")
+
+
+def wrong_code(page: Page, site: Site) -> Response:
+    site.freshen()
+    return filled(page, site.url("{console}/me/app"), "Connect", code="000000")
+
+
+def new_codes(page: Page, site: Site) -> Response:
+    site.freshen()
+    page.goto(site.url("{console}/me"))
+    return press(page, "Make new ones")
+
+
+def junk_passkey(page: Page, site: Site) -> Response:
+    site.freshen()
+    page.goto(site.url("{console}/me/passkeys"))
+    page.eval_on_selector("[name=answer]", "field => field.value = '{}'")
+    return press(page, "Make the passkey")
+
+
+def asked_who_one_is(page: Page, site: Site) -> Response:
+    with site.database() as db:
+        db.execute("UPDATE sessions SET proved_at = now() - interval '1 hour'")
+    page.goto(site.url("{console}/me"))
+    return press(page, "Make new ones")
+
+
+def asked_for_a_passkey(page: Page, site: Site) -> Response | None:
+    with site.changed(
+        "UPDATE sessions SET method = 'totp'", "UPDATE sessions SET method = 'passkey' WHERE method = 'totp'"
+    ):
+        return page.goto(site.url("{console}/people"))
+
+
+def empty_invite(page: Page, site: Site) -> Response:
+    site.freshen()
+    return filled(page, site.url("{console}/people/invite"), "Make the link", email="no address")
+
+
+def invited_somebody(page: Page, site: Site) -> Response:
+    site.freshen()
+    page.goto(site.url("{console}/people/invite"))
+    page.locator("[name=role]").select_option("reviewer")
+    typed = {"name": "Świętosława Wiśniewska-Kowalczyk", "email": "swietoslawa@example.org", "reason": "We need one."}
+    with site.database() as db:
+        db.execute(
+            "DELETE FROM approvals WHERE subject_id IN (SELECT id FROM accounts WHERE email = %s)", (typed["email"],)
+        )
+        db.execute("DELETE FROM accounts WHERE email = %s", (typed["email"],))
+    for name, text in typed.items():
+        page.locator(f"[name={name}]").fill(text)
+    return press(page, "Make the link")
+
+
+def person_without_a_reason(page: Page, site: Site) -> Response:
+    site.freshen()
+    page.goto(site.url("{person}"))
+    page.get_by_text("Give a role").click()
+    return press(page, "Ask a second administrator")
+
+
+def refusal_without_a_reason(page: Page, site: Site) -> Response:
+    site.freshen()
+    page.goto(site.url("{request}"))
+    return press(page, "Refuse")
+
+
+def closed_and_undone(page: Page, site: Site) -> Response:
+    site.freshen()
+    page.goto(site.url("{console}/people?q=invited"))
+    page.get_by_role("checkbox").first.check()
+    return press(page, "Close the chosen accounts")
+
+
+def with_a_lost_key(page: Page, site: Site) -> Response | None:
+    insert = (
+        "INSERT INTO approvals (id, kind, object_id, subject_id, details, reason, requested_by, expires_at)"
+        " SELECT gen_random_uuid(), 'factor_reset', 'scene', o.id, '{}', 'on the phone', a.id, now() + interval '1 day'"
+        " FROM accounts o, accounts a WHERE o.email = 'robot-organiser@example.org' AND a.email = 'robot-administrator@example.org'"
+    )
+    with site.changed(insert, "DELETE FROM approvals WHERE object_id = 'scene'"):
         return page.goto(site.url("{console}/"))
+
+
+def with_a_silent_worker(page: Page, site: Site) -> Response | None:
+    with site.changed(
+        "INSERT INTO vitals VALUES ('pulse.heavy', '{}', now() - interval '1 hour')"
+        " ON CONFLICT (name) DO UPDATE SET measured_at = excluded.measured_at",
+        "UPDATE vitals SET measured_at = now()",
+    ):
+        return page.goto(site.url("{console}/health"))
+
+
+def searched(email: str) -> Callable[[Page, Site], Response]:
+    def way(page: Page, site: Site) -> Response:
+        answer = filled(page, site.url("{petition}/search"), "Look", email=email)
+        while "Looking" in page.title():
+            page.wait_for_timeout(100)
+            again = page.reload()
+            assert again
+            answer = again
+        return answer
+
+    return way
 
 
 # --- The table ----------------------------------------------------------------------------------------------------------
@@ -126,6 +257,9 @@ def nothing_to_coordinate(page: Page, site: Site) -> Response | None:
 NO_PAGE = {
     "static": "files",
     "petitions.reload": "sends on to petitions.show",
+    "accounts.reload_login": "sends on to accounts.login",
+    "accounts.reload_recovery_codes": "sends on to accounts.keys",
+    "accounts.reload_prove": "sends on to where one wanted to go",
 }
 """Endpoints of GET that draw no page, and why."""
 
@@ -170,15 +304,64 @@ CONSOLE = [
     Scene("accounts.login", "{petition}", state="on the way to a page"),
     Scene("accounts.login", empty_login, 422, "with every error"),
     Scene("accounts.login", wrong_login, 422, "with a wrong passphrase"),
-    Scene("delivery.index", "{console}/", logged_in=True),
-    Scene("delivery.index", nothing_to_coordinate, state="without a petition", logged_in=True),
-    Scene("delivery.petition", "{petition}", logged_in=True),
-    Scene("delivery.petition", "{petition}?lang=be", state="in Belarusian", logged_in=True),
-    Scene("delivery.petition", "{closed}", state="without a signature", logged_in=True),
-    Scene("delivery.bundle", "{bundle}", state="ready", logged_in=True),
-    Scene("delivery.bundle", "{under_way}", state="under way", logged_in=True),
-    Scene("delivery.bundle", "{failed}", state="failed", logged_in=True),
-    Scene("delivery.download", "{waiting_download}", state="waiting", logged_in=True),
-    Scene("delivery.download", "{old_download}", state="over", logged_in=True),
-    Scene("no route", "{console}/nothing/here", 404, "on the console", logged_in=True),
+    Scene("accounts.login_with_passkey", passkey_of_nobody, 422, "with a passkey of nobody"),
+    Scene("accounts.invitation", "{invitation}"),
+    Scene("accounts.invitation", short_passphrase, 422, "with errors"),
+    Scene("accounts.invitation", link_of_nobody, 410, "that is over"),
+    Scene("accounts.request_account", "{console}/request-account"),
+    Scene("accounts.request_account", empty_request, 422, "with every error"),
+    Scene("accounts.account_requested", "{console}/request-account/sent"),
+    Scene("accounts.start", "{console}/", state="of an administrator", who="administrator"),
+    Scene("accounts.start", "{console}/", state="of a coordinator", who="coordinator"),
+    Scene("accounts.start", "{console}/", state="of a reviewer", who="reviewer"),
+    Scene("accounts.start", with_a_lost_key, state="of an organiser whose key is said to be lost", who="organiser"),
+    Scene("accounts.keys", "{console}/me", state="of somebody who enrols", who="newcomer"),
+    Scene("accounts.keys", "{console}/me", who="organiser"),
+    Scene("accounts.set_up_totp", "{console}/me/app", state="of somebody who enrols", who="newcomer"),
+    Scene("accounts.set_up_totp", wrong_code, 422, "with a wrong code", who="newcomer"),
+    Scene("accounts.add_passkey", "{console}/me/passkeys", state="of somebody who enrols", who="newcomer"),
+    Scene("accounts.add_passkey", junk_passkey, 422, "with a wrong passkey", who="organiser"),
+    Scene("accounts.renew_recovery_codes", new_codes, who="organiser"),
+    Scene("accounts.change_passphrase", "{console}/me/passphrase", who="organiser"),
+    Scene("accounts.change_passphrase", guessed_passphrase, 422, "with errors", who="organiser"),
+    Scene("accounts.prove", asked_who_one_is, 403, "on the way to something", who="organiser"),
+    Scene("accounts.prove", asked_for_a_passkey, 403, "with a passkey", who="administrator"),
+    Scene("accounts.list_people", "{console}/people", who="administrator"),
+    Scene("accounts.list_people", "{console}/people?q=nobody+at+all", state="with nobody in it", who="administrator"),
+    Scene("accounts.list_people", closed_and_undone, state="after closing one", who="administrator"),
+    Scene("accounts.invite", "{console}/people/invite", who="administrator"),
+    Scene("accounts.invite", empty_invite, 422, "with errors", who="administrator"),
+    Scene("accounts.invite", invited_somebody, state="done", who="administrator"),
+    Scene("accounts.person", "{person}", who="administrator"),
+    Scene("accounts.person", person_without_a_reason, 422, "with errors", who="administrator"),
+    Scene("accounts.list_approvals", "{console}/approvals", who="administrator"),
+    Scene("accounts.list_approvals", "{console}/approvals", state="of a reviewer", who="reviewer"),
+    Scene("accounts.list_approvals", "{console}/approvals", state="without any", who="organiser"),
+    Scene("accounts.approval", "{request}", state="to be decided", who="administrator"),
+    Scene("accounts.approval", refusal_without_a_reason, 422, "refused without a reason", who="administrator"),
+    Scene("accounts.approval", "{own_request}", state="of one's own", who="administrator"),
+    Scene("accounts.approval", "{asked}", state="decided", who="coordinator"),
+    Scene("accounts.audit", "{console}/audit", who="administrator"),
+    Scene("accounts.audit", "{console}/audit?last=2020-01-01", state="without a match", who="administrator"),
+    Scene("accounts.platform_health", "{console}/health", who="administrator"),
+    Scene("accounts.platform_health", with_a_silent_worker, state="with a silent worker", who="administrator"),
+    Scene("petitions_console.search", "{petition}/search", who="reviewer"),
+    Scene("petitions_console.found", searched("olga@example.org"), state="with one", who="reviewer"),
+    Scene("petitions_console.found", searched("nobody@example.org"), state="without any", who="reviewer"),
+    Scene("petitions_console.found", f"{{petition}}/search/{NO_EVENT}", state="waiting", who="reviewer"),
+    Scene("petitions_console.found", f"{{petition}}/search/{NO_EVENT}?look=20", state="given up", who="reviewer"),
+    Scene("delivery.index", "{console}/petitions", who="coordinator"),
+    Scene("delivery.petition", "{petition}", who="coordinator"),
+    Scene("delivery.petition", "{petition}", state="of a reviewer", who="reviewer"),
+    Scene("delivery.petition", "{petition}?lang=be", state="in Belarusian", who="coordinator"),
+    Scene("delivery.petition", "{closed}", state="without a signature", who="coordinator"),
+    Scene("delivery.bundle", "{bundle}", state="ready", who="coordinator"),
+    Scene("delivery.bundle", "{requested}", state="waiting for a second person", who="coordinator"),
+    Scene("delivery.bundle", "{refused}", state="refused", who="coordinator"),
+    Scene("delivery.bundle", "{under_way}", state="under way", who="coordinator"),
+    Scene("delivery.bundle", "{failed}", state="failed", who="coordinator"),
+    Scene("delivery.download", "{waiting_download}", state="waiting", who="coordinator"),
+    Scene("delivery.download", "{old_download}", state="over", who="coordinator"),
+    Scene("no route", "{console}/nothing/here", 404, "on the console", who="coordinator"),
+    Scene("no route", "{console}/people", 403, "not open", who="organiser"),
 ]

@@ -97,7 +97,13 @@ def test_a_dialog_takes_the_focus_and_gives_it_back(site: Site, visit: Callable[
 
 @pytest.mark.parametrize(
     ("host", "address"),
-    [("site", "{site}/"), ("site", f"{{site}}/petitions/{PETITION}"), ("site", "{confirm}"), ("console", "{petition}")],
+    [
+        ("site", "{site}/"),
+        ("site", f"{{site}}/petitions/{PETITION}"),
+        ("site", "{confirm}"),
+        ("coordinator", "{petition}"),
+        ("administrator", "{person}"),
+    ],
 )
 def test_one_sees_where_one_is(site: Site, known_at: Callable[[str], Page], host: str, address: str) -> None:
     page = known_at(host)

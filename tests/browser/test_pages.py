@@ -59,9 +59,9 @@ def without_refresh(route: Route) -> None:
 @pytest.mark.processes
 @pytest.mark.parametrize("scene", [*PUBLIC, *CONSOLE], ids=str)
 def test_page(scene: Scene, site: Site, known_at: Callable[[str], Page]) -> None:
-    page = known_at("console" if scene.logged_in else "site")
+    page = known_at(scene.who)
     complaints = Complaints(page, site.addresses["site"], site.addresses["console"])
-    page.route(re.compile("/(answers|bundles|downloads)/"), without_refresh)
+    page.route(re.compile("/(answers|bundles|downloads|search)/"), without_refresh)
     scene.open(page, site)
     found = complaints.found.copy()
     if scene.status >= 400:
@@ -96,7 +96,7 @@ def test_page(scene: Scene, site: Site, known_at: Callable[[str], Page]) -> None
 
 @pytest.mark.processes
 def test_on_paper_a_table_stays_a_table(site: Site, known_at: Callable[[str], Page]) -> None:
-    page = known_at("console")
+    page = known_at("coordinator")
     page.goto(site.url("{petition}"))
     page.emulate_media(media="print")
     page.set_viewport_size({"width": 718, "height": 1000})  # A4 with the margins that browsers leave.

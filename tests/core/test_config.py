@@ -16,6 +16,7 @@ GOOD = {
     "ZBOR_ROOT_PUBLIC_KEY": base64.b64encode(bytes(32)).decode(),
     "ZBOR_TRUSTED_HOSTS": "zbor.example.org",
     "ZBOR_CONTACT": "organisers@example.org",
+    "ZBOR_CONSOLE_URL": "https://console.example.org/",
 }
 
 
@@ -64,6 +65,13 @@ def test_public_web_refuses_to_start_where_the_workers_secrets_are(tmp_path: Pat
     (tmp_path / name).touch()
     with pytest.raises(ConfigError, match="secrets of the worker"):
         read(ZBOR_SECRETS_DIR=str(tmp_path))
+
+
+@pytest.mark.parametrize("url", ["", "http://console.example.org", "http://127.0.0.1:8001"])
+def test_console_needs_an_address_that_passkeys_can_belong_to(url: str) -> None:
+    with pytest.raises(ConfigError, match="ZBOR_CONSOLE_URL"):
+        read(Role.CONSOLE, ZBOR_CONSOLE_URL=url)
+    assert read(Role.CONSOLE).console_url == "https://console.example.org"
 
 
 def test_worker_names_what_it_needs() -> None:

@@ -82,7 +82,16 @@ def test_public_web_inserts_events_and_nothing_else(house: House, statement: str
     assert refused(house, Role.PUBLIC, statement)
 
 
-@pytest.mark.parametrize("table", ["inbox", "signatures", "tallies", "public_names", "outbox", "row_keys"])
+def test_who_wrote_an_event_is_not_for_its_writer_to_say(house: House) -> None:
+    for role in (Role.PUBLIC, Role.CONSOLE):
+        assert refused(
+            house, role, "INSERT INTO inbox (id, kind, key_id, origin) VALUES (NULL, 'x', NULL, 'zbor_console')"
+        )
+    assert refused(house, Role.CONSOLE, "DELETE FROM inbox")
+    assert refused(house, Role.CONSOLE, "SELECT id FROM inbox")
+
+
+@pytest.mark.parametrize("table", ["signatures", "tallies", "public_names", "outbox", "row_keys"])
 def test_console_changes_nothing_that_is_the_workers(house: House, table: str) -> None:
     assert refused(house, Role.CONSOLE, f"DELETE FROM {table}")
     assert refused(house, Role.CONSOLE, f"INSERT INTO {table} DEFAULT VALUES")

@@ -15,7 +15,7 @@ from core.config import Role
 from core.demo.embedded import EmbeddedValkey, free_port
 from core.queues import PENDING_SECONDS, TaskName, arrived, wake
 from tests.conftest import House
-from tests.factories import Factory, hidden, sign
+from tests.factories import PASSPHRASE, Factory, app_code, hidden, sign
 
 
 def test_signing_works_and_stays_quick_without_redis(
@@ -103,8 +103,7 @@ def test_logging_in_works_while_the_limiters_store_is_frozen(house: House, make:
         client = house.client(Role.CONSOLE, redis_url=f"redis://127.0.0.1:{frozen.getsockname()[1]}/0")
         csrf = hidden(client.get("/login").text, "csrf_token")
         started = time.monotonic()
-        answer = client.post(
-            "/login", data={"email": "anna@example.org", "passphrase": "correct horse battery", "csrf_token": csrf}
-        )
+        data = {"email": "anna@example.org", "passphrase": PASSPHRASE, "code": app_code(), "csrf_token": csrf}
+        answer = client.post("/login", data=data)
         assert answer.status_code == 303
         assert time.monotonic() - started < 10

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from core import sealing
 from core.sealing import KeyNotHeldError, Recipient, SealingError, context, pad, seal, unpad, unseal
-from petitions.rules import MAX_CITY, MAX_EMAIL, MAX_NAME
+from core.typed import MAX_EMAIL
+from petitions.rules import MAX_CITY, MAX_NAME
 
 KEYS = {uuid4(): X25519PrivateKey.generate() for _ in range(2)}
 RECIPIENTS = [Recipient(key_id, key.public_key()) for key_id, key in KEYS.items()]

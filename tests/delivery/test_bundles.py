@@ -23,7 +23,7 @@ from delivery import building
 from delivery.document import BundleDocument, Volume
 from delivery.models import bundle_code
 from tests.conftest import House
-from tests.factories import Factory, counted, hidden, log_in, press, signed, token
+from tests.factories import Factory, agree, counted, hidden, log_in, press, signed, token
 from worker.pdf import draw_bundle
 
 
@@ -45,10 +45,14 @@ def addressee(house: House, country: str) -> int:
 
 
 def ask(house: House, client: FlaskClient, petition_id: int, country: str = "PL") -> Any:
+    """Ask for a bundle, and have a second person agree."""
     csrf = hidden(client.get(f"/petitions/{petition_id}").text, "csrf_token")
-    return client.post(
+    answer = client.post(
         f"/petitions/{petition_id}/addressees/{addressee(house, country)}/bundles", data={"csrf_token": csrf}
     )
+    if answer.status_code == 303:
+        agree(house, answer.location.rpartition("/")[2])
+    return answer
 
 
 def build(house: House, draw: Any = draw_bundle) -> None:

@@ -212,17 +212,32 @@ class Run:
         )
 
     def ask_for_bundles(self) -> int:
-        """Ask for the bundles of two ministries, as the console does. Returns how many; the sweep finds them."""
-        with self.stand.postgres.connect("console") as db:
-            return db.execute(
-                "INSERT INTO bundles (id, petition_id, addressee_id, state, requested_by)"
-                " SELECT gen_random_uuid(), t.petition_id, t.addressee_id, 'approved', (SELECT min(id) FROM accounts)"
-                " FROM tallies t WHERE t.state = 'counted' AND t.total > 0 ORDER BY t.total DESC LIMIT 2"
-            ).rowcount
+        """Ask for the bundles of two ministries and agree, as the console does. Returns how many; the sweep finds them."""
+        with self.stand.postgres.connect("console") as db, db.transaction():
+            db.execute(
+                "INSERT INTO accounts (email, name) VALUES ('asks@example.org', 'Asks'), ('agrees@example.org', 'Agrees')"
+                " ON CONFLICT DO NOTHING"
+            )
+            asks, agrees = db.execute("SELECT min(id), max(id) FROM accounts").fetchone() or (0, 0)
+            made = db.execute(
+                "INSERT INTO bundles (id, petition_id, addressee_id, requested_by)"
+                " SELECT gen_random_uuid(), t.petition_id, t.addressee_id, %s"
+                " FROM tallies t WHERE t.state = 'counted' AND t.total > 0 ORDER BY t.total DESC LIMIT 2 RETURNING id",
+                (asks,),
+            ).fetchall()
+            for (bundle_id,) in made:
+                db.execute(
+                    "INSERT INTO approvals (id, kind, object_id, details, reason, requested_by, expires_at, state, decided_by, decided_at)"
+                    " VALUES (gen_random_uuid(), 'bundle', %s, '{}', '', %s, now() + interval '1 day', 'approved', %s, now())",
+                    (str(bundle_id), asks, agrees),
+                )
+            return len(made)
 
     def wait_for_bundles(self) -> None:
         """Until none is under way."""
-        self.wait_for(lambda: not self.value("SELECT count(*) FROM bundles WHERE state IN ('approved', 'building')"))
+        self.wait_for(
+            lambda: not self.value("SELECT count(*) FROM bundles WHERE state IN ('requested', 'approved', 'building')")
+        )
 
     # --- Breaking -------------------------------------------------------------------------------------------------------
 

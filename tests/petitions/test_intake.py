@@ -340,8 +340,8 @@ def test_the_index_decides_when_the_look_missed_the_other_worker(
 
         return confirm(opened, keyring)
 
-    confirm = drain.HANDLERS["confirm"]
-    monkeypatch.setattr(drain, "HANDLERS", {**drain.HANDLERS, "confirm": after_the_look})
+    confirm = drain.HANDLERS[drain.WEB, "confirm"]
+    monkeypatch.setattr(drain, "HANDLERS", {**drain.HANDLERS, (drain.WEB, "confirm"): after_the_look})
     client = house.client()
     answer = press(client, f"/confirm/{token(house, 'confirm', late.id)}")
     house.drain()
@@ -360,7 +360,7 @@ def test_two_workers_confirming_at_once_count_one(
     rows = [signed(house, slug, name=name) for name in ("One Name", "Other Name")]
     barrier = Barrier(2, timeout=10)
 
-    confirm = drain.HANDLERS["confirm"]
+    confirm = drain.HANDLERS[drain.WEB, "confirm"]
 
     def confirm_together(opened: Any, keyring: Any) -> Any:
         barrier.wait()
@@ -368,7 +368,7 @@ def test_two_workers_confirming_at_once_count_one(
 
     for row in rows:
         press(house.client(), f"/confirm/{token(house, 'confirm', row.id)}")
-    monkeypatch.setattr(drain, "HANDLERS", {**drain.HANDLERS, "confirm": confirm_together})
+    monkeypatch.setattr(drain, "HANDLERS", {**drain.HANDLERS, (drain.WEB, "confirm"): confirm_together})
     monkeypatch.setattr(drain, "BATCH", 1)
     with ThreadPoolExecutor(2) as pool:
         assert list(pool.map(lambda _number: house.drain(), range(2))) == [1, 1]

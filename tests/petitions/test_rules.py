@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from petitions.rules import canonical_mailbox, is_throwaway, normal_email, problem_with, tidy
+from core.typed import normal_email, tidy
+from petitions.rules import canonical_mailbox, is_throwaway, problem_with
 
 
 @pytest.mark.parametrize(

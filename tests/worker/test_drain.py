@@ -97,7 +97,7 @@ def test_an_event_whose_handling_fails_is_undone_alone_and_given_up_in_the_end(
                 raise ValueError(payload["name"])
         return outcomes
 
-    monkeypatch.setattr(drain, "HANDLERS", {**drain.HANDLERS, "sign": record})
+    monkeypatch.setattr(drain, "HANDLERS", {**drain.HANDLERS, (drain.WEB, "sign"): record})
     for attempt in range(1, MAX_ATTEMPTS):
         house.drain()
         assert states(house) == ["done", "new"]
@@ -118,7 +118,7 @@ def test_a_lost_database_ends_the_batch_and_changes_nothing(
     def away(*_args: object) -> None:
         raise OperationalError("x", {}, Exception("gone"))
 
-    monkeypatch.setattr(drain, "HANDLERS", {"sign": away})
+    monkeypatch.setattr(drain, "HANDLERS", {(drain.WEB, "sign"): away})
     with pytest.raises(OperationalError), house.inside(Role.WORKER):
         drain.drain_batch(house.keyring)
     assert house.value("SELECT attempts FROM inbox") == 0

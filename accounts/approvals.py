@@ -1,0 +1,223 @@
+"""Approval by a second person: one mechanism for exports, roles, lost factors and whatever a domain registers here.
+
+Somebody asks with a reason; somebody else approves, or refuses with a reason, before it runs out. That they are two
+people, and that nobody decides about themselves, is a constraint of the table. What follows happens in the same
+transaction as the decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID, uuid4
+
+from flask_babel import LazyString
+from flask_babel import lazy_gettext as _l
+from markupsafe import Markup
+from sqlalchemy import Select, and_, false, func, or_, select, true, update
+
+from accounts.models import Account, Approval, ApprovalState
+from accounts.permissions import RULES, Action, may
+from core.audit import auditable, record
+from core.errors import DomainError, NotFoundError
+from core.extensions import db
+
+LIFE = timedelta(days=7)
+
+REQUESTED = auditable("approval.requested", _l("Asked for approval"))
+APPROVED = auditable("approval.approved", _l("Approved"))
+REFUSED = auditable("approval.refused", _l("Refused"))
+WITHDRAWN = auditable("approval.withdrawn", _l("Withdrew a request"))
+
+
+class NotYoursToDecideError(DomainError):
+    """The one who asked, or whom it is about, tries to decide."""
+
+    status = HTTPStatus.FORBIDDEN
+
+
+class AlreadyDecidedError(DomainError):
+    """It was decided, withdrawn or ran out meanwhile. Nothing was changed."""
+
+    status = HTTPStatus.CONFLICT
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalKind:
+    """What can be asked for. `describe` says in one line what; `carry_out` and `turn_down` act, and do not commit."""
+
+    name: str
+    label: LazyString
+    action: Action
+    """What one must be allowed to do, to decide."""
+    describe: Callable[[Approval], str | Markup]
+    carry_out: Callable[[Approval], None]
+    turn_down: Callable[[Approval], None] = lambda _approval: None
+    delay: timedelta | None = None
+    """How long after its approval it takes effect."""
+    after_commit: Callable[[Approval], None] = lambda _approval: None
+
+
+kinds: dict[str, ApprovalKind] = {}
+
+
+def register(kind: ApprovalKind) -> ApprovalKind:
+    """Make a kind known."""
+    kinds[kind.name] = kind
+    return kind
+
+
+def request_approval(
+    kind: ApprovalKind,
+    account: Account | None,
+    object_id: object,
+    reason: str,
+    *,
+    subject: Account | None = None,
+    petition_id: int | None = None,
+    country_code: str | None = None,
+    details: Mapping[str, Any] | None = None,
+) -> UUID:
+    """Ask. Does not commit. Returns the id; of the request that is already waiting for the same object, if there is one."""
+    here = Approval.kind == kind.name, Approval.object_id == str(object_id), Approval.state == ApprovalState.PENDING
+    ran_out = update(Approval).where(*here, Approval.expires_at <= func.now())
+    db.session.execute(ran_out.values(state=ApprovalState.EXPIRED))
+    waiting = db.session.scalar(select(Approval.id).where(*here))
+    if waiting is not None:
+        return waiting
+    approval = Approval(
+        id=uuid4(),
+        kind=kind.name,
+        object_id=str(object_id),
+        petition_id=petition_id,
+        country_code=country_code,
+        subject_id=subject.id if subject else None,
+        details=dict(details or {}),
+        reason=reason,
+        requested_by=account.id if account else None,
+        expires_at=func.now() + LIFE,
+    )
+    db.session.add(approval)
+    db.session.flush()
+    _record(REQUESTED, account, approval)
+    return approval.id
+
+
+def find_approval(account: Account, approval_id: UUID) -> Approval:
+    """One that this account may decide, or has asked for. Raises NotFoundError."""
+    approval = db.session.get(Approval, approval_id, populate_existing=True)
+    if approval is None or not (may_decide(account, approval) or approval.requested_by == account.id):
+        raise NotFoundError
+    return approval
+
+
+def may_decide(account: Account, approval: Approval) -> bool:
+    """Whether this account's roles cover deciding it. Whether it is one's own is not asked here."""
+    return may(account, kinds[approval.kind].action, approval.petition_id, approval.country_code)
+
+
+def is_own(account: Account, approval: Approval) -> bool:
+    """Whether the account asked for it or is what it is about, so that another has to decide."""
+    return account.id in (approval.requested_by, approval.subject_id)
+
+
+def approve(account: Account, approval_id: UUID, reason: str) -> Approval:
+    """Approve, and do what was asked for. Commits. Raises NotFoundError, NotYoursToDecideError, AlreadyDecidedError."""
+    approval = _decide(account, approval_id, ApprovalState.APPROVED, reason)
+    kind = kinds[approval.kind]
+    if kind.delay is not None:
+        approval.due_at = func.now() + kind.delay
+    else:
+        approval.done_at = func.now()
+    kind.carry_out(approval)
+    _record(APPROVED, account, approval)
+    db.session.commit()
+    kind.after_commit(approval)
+    return approval
+
+
+def refuse(account: Account, approval_id: UUID, reason: str) -> Approval:
+    """Refuse, with a reason. Commits. Raises as `approve`."""
+    approval = _decide(account, approval_id, ApprovalState.REFUSED, reason)
+    kinds[approval.kind].turn_down(approval)
+    _record(REFUSED, account, approval)
+    db.session.commit()
+    return approval
+
+
+def withdraw(account: Account, approval_id: UUID) -> Approval:
+    """Take one's own request back. Commits. Raises NotFoundError, AlreadyDecidedError."""
+    approval = find_approval(account, approval_id)
+    if approval.requested_by != account.id:
+        raise NotFoundError
+    approval = _move(approval_id, {"state": ApprovalState.WITHDRAWN})
+    kinds[approval.kind].turn_down(approval)
+    _record(WITHDRAWN, account, approval)
+    db.session.commit()
+    return approval
+
+
+def _decide(account: Account, approval_id: UUID, state: ApprovalState, reason: str) -> Approval:
+    approval = find_approval(account, approval_id)
+    if not may_decide(account, approval) or is_own(account, approval):
+        raise NotYoursToDecideError
+    decided = {"state": state, "decided_by": account.id, "decided_at": func.now(), "decision_reason": reason}
+    return _move(approval_id, decided)
+
+
+def _move(approval_id: UUID, values: Mapping[str, Any]) -> Approval:
+    """Of two people who decide at once, the second finds it decided."""
+    waiting = Approval.id == approval_id, Approval.state == ApprovalState.PENDING, Approval.expires_at > func.now()
+    moved = db.session.execute(update(Approval).where(*waiting).values(values).returning(Approval.id)).first()
+    if moved is None:
+        db.session.rollback()
+        raise AlreadyDecidedError
+    return db.session.get_one(Approval, approval_id, populate_existing=True)
+
+
+def _record(action: str, account: Account | None, approval: Approval) -> None:
+    told: dict[str, Any] = {
+        name: value for name, value in approval.details.items() if isinstance(value, str | int | bool)
+    }
+    # A role's petition and country are what it would be for; those of the request say who may decide.
+    petition_id = told.pop("petition_id", approval.petition_id)
+    country_code = told.pop("country_code", approval.country_code)
+    actor_id = account.id if account else None
+    record(
+        action, actor_id, approval.kind, approval.object_id, petition_id=petition_id, country_code=country_code, **told
+    )
+
+
+def decidable(account: Account) -> Select[Approval]:
+    """Requests in any state that this account's roles cover, as a query to be narrowed."""
+    covered = [
+        and_(
+            Approval.kind == kind.name,
+            or_(
+                *(
+                    and_(
+                        Approval.petition_id == grant.petition_id if grant.petition_id is not None else true(),
+                        Approval.country_code == grant.country_code if grant.country_code is not None else true(),
+                    )
+                    for grant in account.grants
+                    if grant.role in (RULES[kind.action].roles or ())
+                ),
+                false(),
+            ),
+        )
+        for kind in kinds.values()
+    ]
+    return select(Approval).where(or_(*covered, Approval.requested_by == account.id, false()))
+
+
+def waiting_for(account: Account) -> Select[Approval]:
+    """Requests that this very account can decide now."""
+    return decidable(account).where(
+        Approval.state == ApprovalState.PENDING,
+        Approval.expires_at > func.now(),
+        Approval.requested_by.is_distinct_from(account.id),
+        Approval.subject_id.is_distinct_from(account.id),
+    )

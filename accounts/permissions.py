@@ -1,0 +1,133 @@
+"""Who may do what: one table, read by routes, services and templates alike. What is not in it is denied."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
+
+from accounts.models import Account, Method, StaffRole, StaffSession
+from core.security import open_to
+
+View = TypeVar("View", bound=Callable[..., object])
+
+
+class Action(StrEnum):
+    """Everything one may be allowed to do on the console."""
+
+    LOG_OUT = "session.end"
+    SEE_CONSOLE = "console.see"
+    CHANGE_OWN_KEYS = "own_keys.change"
+    SEE_PETITION = "petition.see"
+    REQUEST_BUNDLE = "bundle.request"
+    DECIDE = "approval.decide"
+    """Open the door to deciding; whether on this very request, its kind says."""
+    DECIDE_BUNDLE = "bundle.decide"
+    TAKE_BUNDLE = "bundle.take"
+    SEARCH_SIGNATURE = "signature.search"
+    SEE_PEOPLE = "people.see"
+    MANAGE_PEOPLE = "people.manage"
+    DECIDE_PEOPLE = "people.decide"
+    READ_AUDIT = "audit.read"
+    SEE_HEALTH = "health.see"
+
+
+class Proof(StrEnum):
+    """How the person must have proved who they are, beyond being logged in."""
+
+    SESSION = "session"
+    PASSKEY = "passkey"
+    """In this session, with a passkey."""
+    FRESH_PASSKEY = "fresh_passkey"
+    """Within the last minutes (accounts.models.FRESH), with a passkey."""
+    FRESH_BEST = "fresh_best"
+    """Within the last minutes, with a passkey or a recovery code; whoever has no passkey, in any way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Which roles allow an action, and how their holder must have proved who they are. `roles` None: whoever is logged in."""
+
+    roles: frozenset[StaffRole] | None
+    proof: Proof = Proof.SESSION
+
+
+def _for(*roles: StaffRole) -> frozenset[StaffRole]:
+    return frozenset(roles)
+
+
+_ORGANISER, _COORDINATOR, _REVIEWER, _ADMINISTRATOR = StaffRole
+
+RULES: dict[Action, Rule] = {
+    Action.LOG_OUT: Rule(None),
+    Action.SEE_CONSOLE: Rule(None),
+    Action.CHANGE_OWN_KEYS: Rule(None, Proof.FRESH_BEST),
+    Action.SEE_PETITION: Rule(_for(_COORDINATOR, _REVIEWER)),
+    Action.DECIDE: Rule(_for(_COORDINATOR, _REVIEWER, _ADMINISTRATOR), Proof.FRESH_PASSKEY),
+    Action.REQUEST_BUNDLE: Rule(_for(_COORDINATOR), Proof.FRESH_PASSKEY),
+    Action.DECIDE_BUNDLE: Rule(_for(_COORDINATOR, _REVIEWER, _ADMINISTRATOR), Proof.FRESH_PASSKEY),
+    Action.TAKE_BUNDLE: Rule(_for(_COORDINATOR), Proof.FRESH_PASSKEY),
+    Action.SEARCH_SIGNATURE: Rule(_for(_REVIEWER), Proof.PASSKEY),
+    Action.SEE_PEOPLE: Rule(_for(_ADMINISTRATOR), Proof.PASSKEY),
+    Action.MANAGE_PEOPLE: Rule(_for(_ADMINISTRATOR), Proof.FRESH_PASSKEY),
+    Action.DECIDE_PEOPLE: Rule(_for(_ADMINISTRATOR), Proof.FRESH_PASSKEY),
+    Action.READ_AUDIT: Rule(_for(_ADMINISTRATOR), Proof.PASSKEY),
+    Action.SEE_HEALTH: Rule(_for(_ADMINISTRATOR), Proof.PASSKEY),
+}
+
+
+def needs(action: Action) -> Callable[[View], View]:
+    """Declare what whoever enters a view must be allowed to do, there or somewhere. Services ask about the very object."""
+    return open_to(action)
+
+
+def may(account: Account, action: Action, petition_id: int | None, country_code: str | None) -> bool:
+    """Whether a grant of this account allows an action on this petition and country.
+
+    What belongs to no petition (None) is covered by grants for all petitions alone, and likewise for countries.
+    """
+    roles = RULES[action].roles
+    return roles is None or any(
+        grant.role in roles and grant.petition_id in (None, petition_id) and grant.country_code in (None, country_code)
+        for grant in account.grants
+    )
+
+
+def may_somewhere(account: Account, action: Action) -> bool:
+    """Whether a grant of this account allows an action on anything at all."""
+    roles = RULES[action].roles
+    return roles is None or any(grant.role in roles for grant in account.grants)
+
+
+def may_in_petition(account: Account, action: Action, petition_id: int) -> bool:
+    """Whether a grant of this account allows an action in some country of this petition."""
+    roles = RULES[action].roles
+    return roles is None or any(
+        grant.role in roles and grant.petition_id in (None, petition_id) for grant in account.grants
+    )
+
+
+def covered_countries(account: Account, action: Action, petition_id: int) -> set[str | None]:
+    """Countries of a petition on which an action is allowed, for queries; with None among them, all."""
+    roles = RULES[action].roles or ()
+    return {
+        grant.country_code
+        for grant in account.grants
+        if grant.role in roles and grant.petition_id in (None, petition_id)
+    }
+
+
+def is_proved(session: StaffSession, account: Account, proof: Proof) -> bool:
+    """Whether the person of a session has proved who they are as an action wants it."""
+    if session.method == Method.INVITATION:
+        return False
+    match proof:
+        case Proof.SESSION:
+            return True
+        case Proof.PASSKEY:
+            return session.method == Method.PASSKEY
+        case Proof.FRESH_PASSKEY:
+            return session.is_fresh and session.method == Method.PASSKEY
+        case Proof.FRESH_BEST:
+            return session.is_fresh and (session.method in (Method.PASSKEY, Method.RECOVERY) or not account.passkeys)

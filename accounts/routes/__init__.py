@@ -1,0 +1,33 @@
+"""The console's own pages, one module for each thing one comes for."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+from flask.blueprints import BlueprintSetupState
+from flask_login import current_user
+
+from accounts import desk, health, sessions
+from accounts.doors import doorkeeper, may_here
+from accounts.sessions import is_enrolling
+from core import lists
+from core.audit import labels
+from core.extensions import login_manager
+
+bp = Blueprint("accounts", __name__)
+login_manager.user_loader(sessions.find_account)
+
+
+@bp.record_once
+def _stand_at_the_door(state: BlueprintSetupState) -> None:
+    app = state.app
+    app.extensions["zbor_doorkeeper"] = doorkeeper
+    app.jinja_env.globals.update(
+        may=may_here,
+        places=lambda: [] if is_enrolling() else desk.places_for(current_user),
+        silent_workers=health.silent_workers,
+        messages=lists.messages,
+        audit_labels=labels,
+    )
+
+
+from accounts.routes import approvals, login, me, people, start, trail  # noqa: E402, F401  # They add themselves to `bp`.
