@@ -19,6 +19,9 @@ from accounts.routes import bp
 from core.i18n import current_language
 from core.lists import selected, tell_with_undo
 
+LOST = "lost"
+"""Prefix of the form about a lost factor, which stands on one page with the form about a role."""
+
 
 @bp.get("/people")
 @needs(Action.SEE_PEOPLE)
@@ -106,7 +109,7 @@ def _person_page(
         "accounts/person.html",
         person=people.describe(account),
         grant_form=form,
-        reason_form=reason_form or ReasonForm(formdata=None),
+        reason_form=reason_form or ReasonForm(formdata=None, prefix=LOST),
         form=ButtonForm(formdata=None),
         roles=ROLE_LABELS,
         states=PERSON_STATE_LABELS,
@@ -186,7 +189,7 @@ def invite_again(account_id: int) -> ResponseReturnValue:
 @needs(Action.MANAGE_PEOPLE)
 def ask_for_reset(account_id: int) -> ResponseReturnValue:
     """Somebody has lost their second factor: a second administrator and two days are needed."""
-    form = ReasonForm()
+    form = ReasonForm(prefix=LOST)
     if not form.validate_on_submit():
         return _person_page(account_id, GrantForm(petition_titles(current_language()), formdata=None), form, 422)
     approval_id = resets.ask_for_reset(current_user, people.find_person(account_id), form.reason.data or "")

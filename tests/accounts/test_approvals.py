@@ -317,7 +317,7 @@ def test_the_list_of_people_keeps_its_state_in_the_address(
 
 
 def asked_for_reset(client: FlaskClient, person: int) -> str:
-    answer = post(client, f"/people/{person}/reset", reason="I spoke to her on the phone.")
+    answer = post(client, f"/people/{person}/reset", **{"lost-reason": "I spoke to her on the phone."})
     assert answer.status_code == 303
     return str(answer.location)
 

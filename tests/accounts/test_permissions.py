@@ -51,18 +51,23 @@ def test_what_leads_to_names_keys_and_roles_asks_for_a_fresh_passkey() -> None:
 
 @dataclass
 class World:
-    """Two petitions, each with a ministry of its own country, a bundle, a download, an approval; and people."""
+    """Bundles with a download and an approval: one's own, one of a foreign petition to one's own ministry, one of one's own
+    petition to a foreign ministry."""
 
     house: House
     own: dict[str, Any]
-    foreign: dict[str, Any]
+    foreign: dict[str, dict[str, Any]]
 
 
 @pytest.fixture
 def world(house: House, make: Factory) -> World:
-    def things(country: str, asker: int) -> dict[str, Any]:
-        petition = make.petition(countries=(country,))
+    asker = make.account(role=None)
+    own, other = make.petition(countries=("PL",)), make.petition(countries=())
+    make.addressee("LT")
+
+    def things(petition: int, country: str) -> dict[str, Any]:
         addressee = house.value("SELECT id FROM addressees WHERE country_code = :c", c=country)
+        house.sql("INSERT INTO petition_addressees VALUES (:p, :a) ON CONFLICT DO NOTHING", p=petition, a=addressee)
         bundle, download, approval = uuid4(), uuid4(), uuid4()
         house.sql(
             "INSERT INTO bundles (id, petition_id, addressee_id, requested_by) VALUES (:b, :p, :a, :w)",
@@ -84,8 +89,9 @@ def world(house: House, make: Factory) -> World:
             "approval_id": approval, "event_id": uuid4(), "country": country,
         }  # fmt: skip
 
-    asker = make.account(role=None)
-    return World(house, things("PL", asker), things("LT", asker))
+    return World(
+        house, things(own, "PL"), {"foreign petition": things(other, "PL"), "foreign country": things(own, "LT")}
+    )
 
 
 def filled(rule: Rule, things: dict[str, Any], person: int) -> str:
@@ -122,15 +128,7 @@ def test_every_route_for_every_role_and_scope(world: World, make: Factory, role:
         grant = {"petition_id": None, "country": None}
     account = make.account(role=role, **grant)
     victim = make.account(role=None)
-    things = world.own if scope == "own" else world.foreign
-    if scope == "foreign country":
-        # A ministry of another country, addressed by one's own petition.
-        things = {**world.foreign, "petition_id": world.own["petition_id"]}
-        house.sql("UPDATE bundles SET petition_id = :p WHERE id = :b", p=things["petition_id"], b=things["bundle_id"])
-        house.sql(
-            "UPDATE approvals SET petition_id = :p WHERE id = :i", p=things["petition_id"], i=things["approval_id"]
-        )
-        house.sql("INSERT INTO petition_addressees VALUES (:p, :a)", p=things["petition_id"], a=things["addressee_id"])
+    things = world.own if scope == "own" else world.foreign[scope]
     app = house.app(Role.CONSOLE)
     client = enter(house, account)
     csrf = hidden(client.get("/me").text, "csrf_token")
@@ -155,7 +153,7 @@ def test_every_route_for_every_role_and_scope(world: World, make: Factory, role:
                 assert status not in (401, 403), where
     assert seen > 30
     if scope != "own" and role is not StaffRole.ADMINISTRATOR:
-        assert house.value("SELECT count(*) FROM bundles") == 2, "nothing was asked for"
+        assert house.value("SELECT count(*) FROM bundles") == 3, "nothing was asked for"
         assert house.value("SELECT count(*) FROM approvals WHERE state <> 'pending'") == 0
 
 
