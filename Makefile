@@ -10,7 +10,7 @@ help: ## show this list
 setup: ## install what is missing: system libraries, the locked packages, compiled translations
 	@.ci/setup $(PROGRAMS)
 
-demo: setup ## run the whole platform here and let 500 people sign; ONCE=1 stops after the PDF
+demo: setup ## run the whole platform here and let 500 people sign; ONCE=1 stops after the bundle
 	@$(PYTHON) -m core.demo $(if $(ONCE),--once)
 
 totp: ## print what an authenticator app shows now; KEY="the key beside the QR code"

@@ -36,7 +36,13 @@ def create_app(role: Role | None = None, config: Config | None = None) -> Flask:
         app.register_blueprint(accounts.routes.bp)
         app.register_blueprint(delivery.routes.bp)
         app.register_blueprint(petitions.console.bp)
-        for command in (petitions.seed.seed, accounts.cli.invite, accounts.cli.close_account):
+        for command in (
+            petitions.seed.seed,
+            accounts.cli.invite,
+            accounts.cli.close_account,
+            accounts.cli.reopen_account,
+            accounts.cli.reset_account,
+        ):
             app.cli.add_command(command)
     return app
 

@@ -1,4 +1,4 @@
-"""Approval by a second person: one mechanism for exports, roles, lost factors and whatever a domain registers here.
+"""Approval by a second person: one mechanism for bundles, roles, lost factors and whatever a domain registers here.
 
 Somebody asks with a reason; somebody else approves, or refuses with a reason, before it runs out. That they are two
 people, and that nobody decides about themselves, is a constraint of the table. What follows happens in the same
@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from http import HTTPStatus
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -18,6 +17,7 @@ from flask_babel import LazyString
 from flask_babel import lazy_gettext as _l
 from markupsafe import Markup
 from sqlalchemy import Select, and_, false, func, or_, select, true, update
+from sqlalchemy.dialects.postgresql import insert
 
 from accounts.models import Account, Approval, ApprovalState
 from accounts.permissions import RULES, Action, may
@@ -30,19 +30,19 @@ LIFE = timedelta(days=7)
 REQUESTED = auditable("approval.requested", _l("Asked for approval"))
 APPROVED = auditable("approval.approved", _l("Approved"))
 REFUSED = auditable("approval.refused", _l("Refused"))
-WITHDRAWN = auditable("approval.withdrawn", _l("Withdrew a request"))
+WITHDRAWN = auditable("approval.withdrawn", _l("Took a request back"))
 
 
 class NotYoursToDecideError(DomainError):
     """The one who asked, or whom it is about, tries to decide."""
 
-    status = HTTPStatus.FORBIDDEN
-
 
 class AlreadyDecidedError(DomainError):
     """It was decided, withdrawn or ran out meanwhile. Nothing was changed."""
 
-    status = HTTPStatus.CONFLICT
+
+class NotRipeError(DomainError):
+    """Something has to happen before it can be approved. Nothing was changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,8 @@ class ApprovalKind:
     describe: Callable[[Approval], str | Markup]
     carry_out: Callable[[Approval], None]
     turn_down: Callable[[Approval], None] = lambda _approval: None
+    is_ripe: Callable[[Approval], bool] = lambda _approval: True
+    """Whether it can be approved yet; refused it can be at any time."""
     delay: timedelta | None = None
     """How long after its approval it takes effect."""
     after_commit: Callable[[Approval], None] = lambda _approval: None
@@ -85,25 +87,24 @@ def request_approval(
     here = Approval.kind == kind.name, Approval.object_id == str(object_id), Approval.state == ApprovalState.PENDING
     ran_out = update(Approval).where(*here, Approval.expires_at <= func.now())
     db.session.execute(ran_out.values(state=ApprovalState.EXPIRED))
-    waiting = db.session.scalar(select(Approval.id).where(*here))
-    if waiting is not None:
-        return waiting
-    approval = Approval(
-        id=uuid4(),
-        kind=kind.name,
-        object_id=str(object_id),
-        petition_id=petition_id,
-        country_code=country_code,
-        subject_id=subject.id if subject else None,
-        details=dict(details or {}),
-        reason=reason,
-        requested_by=account.id if account else None,
-        expires_at=func.now() + LIFE,
-    )
-    db.session.add(approval)
-    db.session.flush()
-    _record(REQUESTED, account, approval)
-    return approval.id
+    values = {
+        "id": uuid4(),
+        "kind": kind.name,
+        "object_id": str(object_id),
+        "petition_id": petition_id,
+        "country_code": country_code,
+        "subject_id": subject.id if subject else None,
+        "details": dict(details or {}),
+        "reason": reason,
+        "requested_by": account.id if account else None,
+        "expires_at": func.now() + LIFE,
+    }
+    # Of two who ask at once the index lets one in, and the other is shown that one's request.
+    made = db.session.execute(insert(Approval).values(values).on_conflict_do_nothing().returning(Approval.id)).scalar()
+    if made is None:
+        return db.session.scalars(select(Approval.id).where(*here)).one()
+    _record(REQUESTED, account, db.session.get_one(Approval, made))
+    return made
 
 
 def find_approval(account: Account, approval_id: UUID) -> Approval:
@@ -125,9 +126,12 @@ def is_own(account: Account, approval: Approval) -> bool:
 
 
 def approve(account: Account, approval_id: UUID, reason: str) -> Approval:
-    """Approve, and do what was asked for. Commits. Raises NotFoundError, NotYoursToDecideError, AlreadyDecidedError."""
-    approval = _decide(account, approval_id, ApprovalState.APPROVED, reason)
+    """Approve, and do what was asked for. Commits. Raises NotFoundError, NotYoursToDecideError, AlreadyDecidedError, NotRipeError."""
+    approval = find_approval(account, approval_id)
     kind = kinds[approval.kind]
+    if not kind.is_ripe(approval):
+        raise NotRipeError
+    approval = _decide(account, approval_id, ApprovalState.APPROVED, reason)
     if kind.delay is not None:
         approval.due_at = func.now() + kind.delay
     else:
@@ -160,6 +164,12 @@ def withdraw(account: Account, approval_id: UUID) -> Approval:
     return approval
 
 
+def withdraw_all_of(account_id: int) -> None:
+    """Take back whatever somebody asked for who is no longer here to answer for it. Does not commit."""
+    theirs = Approval.requested_by == account_id, Approval.state == ApprovalState.PENDING
+    db.session.execute(update(Approval).where(*theirs).values(state=ApprovalState.WITHDRAWN))
+
+
 def _decide(account: Account, approval_id: UUID, state: ApprovalState, reason: str) -> Approval:
     approval = find_approval(account, approval_id)
     if not may_decide(account, approval) or is_own(account, approval):
@@ -185,14 +195,13 @@ def _record(action: str, account: Account | None, approval: Approval) -> None:
     # A role's petition and country are what it would be for; those of the request say who may decide.
     petition_id = told.pop("petition_id", approval.petition_id)
     country_code = told.pop("country_code", approval.country_code)
+    about = ("account", approval.subject_id) if approval.subject_id else (approval.kind, approval.object_id)
     actor_id = account.id if account else None
-    record(
-        action, actor_id, approval.kind, approval.object_id, petition_id=petition_id, country_code=country_code, **told
-    )
+    record(action, actor_id, *about, petition_id=petition_id, country_code=country_code, request=approval.kind, **told)
 
 
 def decidable(account: Account) -> Select[Approval]:
-    """Requests in any state that this account's roles cover, as a query to be narrowed."""
+    """Requests in any state that this account's roles cover, and its own, as a query to be narrowed."""
     covered = [
         and_(
             Approval.kind == kind.name,
@@ -210,7 +219,7 @@ def decidable(account: Account) -> Select[Approval]:
         )
         for kind in kinds.values()
     ]
-    return select(Approval).where(or_(*covered, Approval.requested_by == account.id, false()))
+    return select(Approval).where(or_(*covered, Approval.requested_by == account.id))
 
 
 def waiting_for(account: Account) -> Select[Approval]:

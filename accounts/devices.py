@@ -53,15 +53,18 @@ def known_as(email: str) -> str | None:
     return str(mark)
 
 
-def may_try(email: str, mark: str | None) -> bool:
-    """Count an attempt to log in with a passphrase; False when there were too many."""
+def may_try(email: str, mark: str | None, *, by_recovery_code: bool) -> bool:
+    """Count an attempt to log in with a passphrase; False when there were too many.
+
+    A recovery code cannot be guessed, so it is left to an owner whom a stranger has used up all attempts of.
+    """
     if mark is not None:
         return attempt("20 per 5 minutes", "login-known", mark)
     address = email.strip().lower()
-    limits = [
+    limits: list[tuple[str, str, tuple[str, ...]]] = [
         ("30 per 5 minutes", "login-network", (network(),)),
         ("10 per 5 minutes", "login-here", (address, network())),
-        ("300 per day", "login-address", (address,)),
+        *([] if by_recovery_code else [("300 per day", "login-address", (address,))]),
         ("1000 per 5 minutes", "login-all", ()),
     ]
     return all(attempt(limit, what, *who) for limit, what, who in limits)
@@ -69,4 +72,4 @@ def may_try(email: str, mark: str | None) -> bool:
 
 def may_try_passkey() -> bool:
     """The same with a passkey, which cannot be guessed: this only keeps the work small."""
-    return attempt("60 per 5 minutes", "passkey", network())
+    return attempt("600 per 5 minutes", "passkey", network())

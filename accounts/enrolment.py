@@ -35,8 +35,7 @@ class InvitationOverError(DomainError):
 
 def new_invitation(account: Account, by: Account | None) -> str:
     """A link in place of every earlier one. Does not commit."""
-    unused = Invitation.account_id == account.id, Invitation.used_at.is_(None), Invitation.revoked_at.is_(None)
-    db.session.execute(update(Invitation).where(*unused).values(revoked_at=func.now()))
+    revoke_invitations(account)
     token = secrets.token_urlsafe(32)
     db.session.add(
         Invitation(
@@ -52,8 +51,13 @@ def new_invitation(account: Account, by: Account | None) -> str:
 
 
 def invite_again(by: Account | None, account: Account, *, by_mail: bool) -> str:
-    """A new link for somebody who has not set up the account yet; earlier ones end. Commits. Raises NotFoundError."""
-    if account.enrolled_at is not None or not account.is_active:
+    """A new link for somebody who has not set up the account yet; earlier ones end. Commits. Raises NotFoundError.
+
+    Whoever makes the link could use it, so for an account that already has a role only the command line (`by` None) does.
+    """
+    db.session.refresh(account, with_for_update=True)
+    if account.enrolled_at is not None or not account.is_active or (by is not None and account.grants):
+        db.session.rollback()
         raise NotFoundError
     link = new_invitation(account, by)
     if by_mail:
@@ -72,6 +76,7 @@ def find_invitation(token: str) -> tuple[Invitation, Account]:
         Invitation.revoked_at.is_(None),
         Invitation.expires_at > func.now(),
         Account.is_active,
+        Account.enrolled_at.is_(None),
     )
     found = db.session.execute(
         select(Invitation, Account).join(Account, Account.id == Invitation.account_id).where(*good)
@@ -90,10 +95,16 @@ def accept_invitation(token: str, name: str, passphrase: str, language: str) -> 
     account.name, account.language = name, language
     account.password_hash = factors.hash_secret(passphrase)
     sessions.end_all(account.id)
-    sessions.begin(account, Method.INVITATION, invitation=invitation)
+    sessions.begin(account, Method.INVITATION, invitation)
     record(OPENED_INVITATION, account.id)
     db.session.commit()
     return account
+
+
+def revoke_invitations(account: Account) -> None:
+    """End every link of an account. Does not commit."""
+    unused = Invitation.account_id == account.id, Invitation.used_at.is_(None), Invitation.revoked_at.is_(None)
+    db.session.execute(update(Invitation).where(*unused).values(revoked_at=func.now()))
 
 
 def _enrolled(account: Account, method: Method) -> bool:
@@ -109,13 +120,6 @@ def _enrolled(account: Account, method: Method) -> bool:
     sessions.prove(method)
     record(ENROLLED, account.id, "account", account.id, method=method)
     return True
-
-
-def _changed_keys(account: Account, what: str) -> None:
-    """A way in was added, changed or removed: every other session ends, and its owner is told."""
-    sessions.end_all(account.id, but=sessions.this_session().id)
-    tell_if_possible(account, News.KEYS_CHANGED, what=what)
-    record(KEYS_CHANGED, account.id, "account", account.id, what=what)
 
 
 def pending_totp_key(account: Account) -> str:
@@ -134,7 +138,7 @@ def set_up_totp(account: Account, code: str) -> bool:
     if step is None:
         return False
     account.totp_sealed, account.totp_last_step, row.totp_pending = row.totp_pending, step, None
-    return _finish(account, Method.TOTP, "totp")
+    return _set_up(account, Method.TOTP, "app")
 
 
 def set_up_passkey(account: Account, answer: str, name: str) -> bool:
@@ -142,47 +146,57 @@ def set_up_passkey(account: Account, answer: str, name: str) -> bool:
     if not factors.add_passkey(account, sessions.take_challenge(), answer, name):
         db.session.commit()  # The challenge is used up.
         return False
-    return _finish(account, Method.PASSKEY, "passkey")
+    return _set_up(account, Method.PASSKEY, "passkey")
 
 
-def _finish(account: Account, method: Method, what: str) -> bool:
+def _set_up(account: Account, method: Method, what: str) -> bool:
+    """A new way in: the first one makes the account whole. Commits. Raises InvitationOverError, with nothing changed."""
     if not _enrolled(account, method):
         db.session.rollback()
         raise InvitationOverError
-    _changed_keys(account, what)
+    _changed(account, what)
+    return True
+
+
+def _changed(account: Account, what: str) -> None:
+    """A way in was added, changed or removed: every other session ends, and its owner is told. Commits."""
+    sessions.end_all(account.id, but=sessions.this_session().id)
+    tell_if_possible(account, News.KEYS_CHANGED)
+    record(KEYS_CHANGED, account.id, "account", account.id, what=what)
     db.session.commit()
     wake(TaskName.DRAIN)
-    return True
 
 
 def remove_totp(account: Account) -> bool:
     """Stop using the app. Commits. False when it is the only second factor."""
+    db.session.refresh(account, with_for_update=True)  # Two removals at once must not leave none.
     if not account.passkeys:
         return False
     account.totp_sealed, account.totp_last_step = None, None
-    return _finish(account, Method.TOTP, "totp_removed")
+    _changed(account, "app_removed")
+    return True
 
 
 def remove_passkey(account: Account, passkey_id: UUID) -> bool:
     """Forget a passkey. Commits. False when it is the only second factor. Raises NotFoundError."""
+    db.session.refresh(account, with_for_update=True)
     if account.totp_sealed is None and len(account.passkeys) < 2:
         return False
     if not factors.remove_passkey(account, passkey_id):
         raise NotFoundError
     db.session.expire(account, ["passkeys"])
-    return _finish(account, Method.PASSKEY, "passkey_removed")
+    _changed(account, "passkey_removed")
+    return True
 
 
 def renew_recovery_codes(account: Account) -> list[str]:
     """Ten new codes, shown once. Commits."""
     codes = factors.new_recovery_codes(account)
-    _changed_keys(account, "recovery_codes")
-    db.session.commit()
-    wake(TaskName.DRAIN)
+    _changed(account, "recovery_codes")
     return codes
 
 
 def change_passphrase(account: Account, passphrase: str) -> None:
-    """Commits."""
+    """Take another passphrase from now on. Commits."""
     account.password_hash = factors.hash_secret(passphrase)
-    _finish(account, Method.TOTP, "passphrase")
+    _changed(account, "passphrase")

@@ -26,7 +26,7 @@ from webauthn import (
     verify_authentication_response,
     verify_registration_response,
 )
-from webauthn.helpers.exceptions import InvalidAuthenticationResponse, InvalidRegistrationResponse, WebAuthnException
+from webauthn.helpers.exceptions import WebAuthnException
 from webauthn.helpers.structs import (
     AuthenticatorSelectionCriteria,
     PublicKeyCredentialDescriptor,
@@ -245,7 +245,7 @@ def add_passkey(account: Account, challenge: bytes | None, answer: str, name: st
             expected_origin=current_config().console_url,
             require_user_verification=True,
         )
-    except (WebAuthnException, InvalidRegistrationResponse, ValueError, KeyError, TypeError):
+    except (WebAuthnException, ValueError, LookupError, TypeError, AttributeError):
         return False
     if db.session.scalar(select(Passkey.id).where(Passkey.credential_id == made.credential_id)) is not None:
         return False
@@ -296,7 +296,7 @@ def check_passkey(challenge: bytes | None, answer: str) -> Passkey | None:
         handle = credential["response"].get("userHandle")
         if handle and _decoded(handle) != owner.user_handle.bytes:
             return None
-    except (WebAuthnException, InvalidAuthenticationResponse, ValueError, KeyError, TypeError, AttributeError):
+    except (WebAuthnException, ValueError, LookupError, TypeError, AttributeError):
         return None
     found.sign_count = verified.new_sign_count
     found.used_at = func.now()

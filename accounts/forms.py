@@ -25,21 +25,22 @@ from accounts import factors
 from accounts.models import APPROVAL_STATE_LABELS, ROLE_LABELS, StaffRole
 from core.config import LANGUAGES
 from core.i18n import country_choices, current_language
+from core.lists import FilterForm
 from core.typed import MAX_EMAIL, normal_email, tidy_line, tidy_lines
 
 TOO_LONG = _l("This is too long.")
 
 
-def _passphrase(label: Any = None) -> PasswordField:
+def _passphrase() -> PasswordField:
     return PasswordField(
-        label or _l("Passphrase"),
+        _l("Passphrase"),
         [InputRequired(_l("Enter your passphrase.")), Length(max=factors.LONGEST, message=TOO_LONG)],
     )
 
 
-def _code(label: Any = None) -> StringField:
+def _code() -> StringField:
     return StringField(
-        label or _l("Code"),
+        _l("Code"),
         [InputRequired(_l("Enter the code.")), Length(max=64, message=TOO_LONG)],
         description=_l("Six digits from your authenticator app, or one of your recovery codes."),
     )
@@ -250,13 +251,6 @@ class DecisionForm(FlaskForm):
         filters=[tidy_lines],
         description=_l("Needed to refuse; whoever asked reads it."),
     )
-
-
-class FilterForm(FlaskForm):
-    """Filters of a list: sent by GET, so that the address holds them."""
-
-    class Meta:
-        csrf = False
 
 
 class PeopleFilter(FilterForm):

@@ -49,7 +49,7 @@ def read_panel() -> list[Reading]:
         *(_worker(queue, vitals.get(f"pulse.{queue}")) for queue in QUEUES),
         _backlog(_("Inbox"), values, "inbox", LATE_EVENT, stale),
         _backlog(_("Mail"), values, "outbox", LATE_MAIL, stale),
-        _backlog(_("Bundles"), values, "bundles", LATE_MAIL, stale),
+        _backlog(_("Bundles"), values, "bundles", None, stale),
         _failed(values, stale),
         _disk(values, stale),
         _key(),
@@ -80,12 +80,16 @@ def _unknown(name: str) -> Reading:
     return Reading(name, "unknown", _("Unknown: nothing was measured lately."))
 
 
-def _backlog(name: str, values: dict[str, Any], key: str, late: int, stale: bool) -> Reading:
+def _backlog(name: str, values: dict[str, Any], key: str, late: int | None, stale: bool) -> Reading:
     if stale or key not in values:
         return _unknown(name)
     waiting, oldest = values[key]["waiting"], values[key]["oldest"]
     if not waiting:
         return Reading(name, "good", _("Nothing waits."))
+    if late is None:
+        return Reading(
+            name, "good", ngettext("%(num)s is being built or waits.", "%(num)s are being built or wait.", waiting)
+        )
     text = ngettext(
         "%(num)s waits, the oldest for %(time)s", "%(num)s wait, the oldest for %(time)s", waiting, time=_since(oldest)
     )

@@ -119,10 +119,7 @@ class StaffSession(Model):
     """
 
     __tablename__ = "sessions"
-    __table_args__ = (
-        CheckConstraint("method IN ('passkey', 'totp', 'recovery', 'invitation')", name="method"),
-        UniqueConstraint("spent_challenge"),
-    )
+    __table_args__ = (CheckConstraint("method IN ('passkey', 'totp', 'recovery', 'invitation')", name="method"),)
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
@@ -135,14 +132,24 @@ class StaffSession(Model):
     """When the person last proved who they are, by `method`."""
     challenge: Mapped[bytes | None] = mapped_column(LargeBinary)
     challenged_at: Mapped[Moment | None]
-    spent_challenge: Mapped[bytes | None] = mapped_column(LargeBinary)
-    """What a passkey answered to log in: a second log-in with the same answer breaks the constraint."""
     totp_pending: Mapped[bytes | None] = mapped_column(LargeBinary)
     """The key of an authenticator app that is being set up."""
     invitation_id: Mapped[UUID | None] = mapped_column(ForeignKey("invitations.id"))
 
     is_fresh = False
     """Whether `proved_at` is within FRESH by the database's clock, when the session was looked up."""
+
+
+class SpentChallenge(Model):
+    """What a passkey has answered to log in, by its hash: a second log-in with the same answer finds it here.
+
+    Apart from the session, which may be ended before the challenge is too old. The purge forgets it.
+    """
+
+    __tablename__ = "spent_challenges"
+
+    hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    spent_at: Mapped[CreatedAt]
 
 
 class Passkey(Model):
@@ -204,7 +211,7 @@ class AccountRequest(Model):
 
 
 class ApprovalState(StrEnum):
-    """Where a request stands. One that ran out is still `pending`, with `expires_at` in the past, until the next look."""
+    """Where a request stands. One that ran out is still `pending`, with `expires_at` in the past, until it is asked for again."""
 
     PENDING = "pending"
     APPROVED = "approved"

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import delete, func
+from sqlalchemy import Delete, delete, func
 
+from accounts.approvals import LIFE
 from accounts.mailing import News
-from accounts.models import LONGEST, AccountRequest, StaffSession
+from accounts.models import LONGEST, AccountRequest, SpentChallenge, StaffSession
 from core.config import LANGUAGES
 from core.extensions import db
 from core.outbox import queue_mail
 from core.records import new_row_key
 
 TEMPLATE = "staff"
-REQUESTS_KEPT = timedelta(days=7)
-"""As long as their approval can be decided."""
 
 
 def queue_notice(payload: Mapping[str, Any]) -> None:
@@ -34,10 +32,16 @@ def queue_notice(payload: Mapping[str, Any]) -> None:
 
 
 def forget_sessions() -> None:
-    """Delete sessions whose time is over. Does not commit."""
-    db.session.execute(delete(StaffSession).where(StaffSession.created_at < func.now() - LONGEST))
+    """Delete sessions, and answers of passkeys, whose time is over. Does not commit."""
+    _forget(delete(StaffSession).where(StaffSession.created_at < func.now() - LONGEST))
+    _forget(delete(SpentChallenge).where(SpentChallenge.spent_at < func.now() - LONGEST))
 
 
 def forget_account_requests() -> None:
     """Erase what people wrote who asked for an account and were not answered in time. Does not commit."""
-    db.session.execute(delete(AccountRequest).where(AccountRequest.created_at < func.now() - REQUESTS_KEPT))
+    _forget(delete(AccountRequest).where(AccountRequest.created_at < func.now() - LIFE))
+
+
+def _forget(statement: Delete) -> None:
+    # The worker may not read what it deletes, which the session would do to keep its own objects true.
+    db.session.execute(statement, execution_options={"synchronize_session": False})

@@ -16,7 +16,7 @@ from accounts import approvals, desk, factors, requests, resets, roles, sessions
 from accounts.approvals import ApprovalKind
 from accounts.desk import Place, Waiting
 from accounts.forms import ApprovalFilter, PeopleFilter
-from accounts.models import Account, AccountRequest, Approval, ApprovalState, Grant, Invitation
+from accounts.models import Account, AccountRequest, Approval, ApprovalState, Grant, StaffRole
 from accounts.permissions import Action, may_somewhere
 from core.errors import NotFoundError
 from core.extensions import db
@@ -47,6 +47,7 @@ def state_of(account: Account) -> str:
 
 def list_people(form: PeopleFilter) -> Listing[Account]:
     """Accounts that the filters let through."""
+    form.settle()
     query = select(Account)
     if form.q.data:
         wish = f"%{form.q.data.lower().replace('%', '').replace('_', '')}%"
@@ -63,7 +64,6 @@ def list_people(form: PeopleFilter) -> Listing[Account]:
     sorts = {
         "name": func.lower(Account.name),
         "login": Account.last_login_at,
-        "since": Account.created_at,
         "id": Account.id,
     }
     return read_page(query, sorts, "name", form)
@@ -77,7 +77,6 @@ class Person:
     state: str
     codes_left: int
     sessions: int
-    invitation: Invitation | None
     requests: list[ApprovalRow]
     reset: Approval | None
     reset_is_due: bool
@@ -85,30 +84,18 @@ class Person:
 
 def describe(account: Account) -> Person:
     """A person, with what waits about them."""
-    open_invitation = db.session.scalar(
-        select(Invitation).where(
-            Invitation.account_id == account.id,
-            Invitation.used_at.is_(None),
-            Invitation.revoked_at.is_(None),
-            Invitation.expires_at > func.now(),
-        )
-    )
     about = select(Approval).where(
         Approval.subject_id == account.id, Approval.state == ApprovalState.PENDING, Approval.expires_at > func.now()
     )
-    reset = resets.due_reset(account)
-    is_due = reset is not None and bool(
-        db.session.scalar(select(Approval.due_at <= func.now()).where(Approval.id == reset.id))
-    )
+    reset = resets.under_way(account)
     return Person(
         account,
         state_of(account),
         factors.unused_recovery_codes(account),
         len(sessions.list_sessions(account)),
-        open_invitation,
         [describe_approval(None, row) for row in db.session.scalars(about)],
         reset,
-        is_due,
+        resets.is_due(reset),
     )
 
 
@@ -126,6 +113,7 @@ class ApprovalRow:
     asked_by: str
     decided_by: str
     may_decide: bool
+    is_ripe: bool
     is_own: bool
     request: AccountRequest | None
 
@@ -149,13 +137,15 @@ def describe_approval(account: Account | None, approval: Approval) -> ApprovalRo
         and approvals.may_decide(account, approval)
         and not is_own
         and state is ApprovalState.PENDING,
+        kind.is_ripe(approval),
         is_own,
         requests.find_account_request(approval),
     )
 
 
 def list_approvals(account: Account, form: ApprovalFilter) -> Listing[ApprovalRow]:
-    """Requests that this account may decide or has made, those that wait first come first."""
+    """Requests that this account may decide or has made, the newest first."""
+    form.settle()
     query = approvals.decidable(account)
     if form.state.data == ApprovalState.EXPIRED:
         query = query.where(
@@ -209,7 +199,7 @@ def _people_wait(account: Account) -> Iterable[Waiting]:
     administrators = db.session.scalars(
         select(func.count(Account.id.distinct()))
         .join(Grant)
-        .where(Grant.role == "administrator", Account.is_active, Account.enrolled_at.is_not(None))
+        .where(Grant.role == StaffRole.ADMINISTRATOR, Account.is_active, Account.enrolled_at.is_not(None))
     ).one()
     if administrators < 2:
         yield Waiting(
@@ -225,6 +215,7 @@ def _people_wait(account: Account) -> Iterable[Waiting]:
             Approval.state == ApprovalState.APPROVED,
             Approval.done_at.is_(None),
             Approval.due_at <= func.now(),
+            Approval.due_at > func.now() - resets.CARRY_OUT_WITHIN,
         )
     ).all()
     for account_id, name in due:

@@ -18,7 +18,11 @@ class Action(StrEnum):
 
     LOG_OUT = "session.end"
     SEE_CONSOLE = "console.see"
+    SET_UP_OWN_KEYS = "own_keys.set_up"
+    """With SEE_OWN_KEYS all that is open to somebody who has no second factor yet, but logging out."""
+    SEE_OWN_KEYS = "own_keys.see"
     CHANGE_OWN_KEYS = "own_keys.change"
+    CHANGE_OWN_PHRASE = "own_phrase.change"
     SEE_PETITION = "petition.see"
     REQUEST_BUNDLE = "bundle.request"
     DECIDE = "approval.decide"
@@ -51,6 +55,9 @@ class Rule:
 
     roles: frozenset[StaffRole] | None
     proof: Proof = Proof.SESSION
+    proof_to_read: bool = False
+    """Whether a fresh proof is asked for before the page is shown, and not only when it is sent: for pages whose form cannot
+    go on after it, because it holds a new passphrase or the answer to a challenge."""
 
 
 def _for(*roles: StaffRole) -> frozenset[StaffRole]:
@@ -62,7 +69,10 @@ _ORGANISER, _COORDINATOR, _REVIEWER, _ADMINISTRATOR = StaffRole
 RULES: dict[Action, Rule] = {
     Action.LOG_OUT: Rule(None),
     Action.SEE_CONSOLE: Rule(None),
+    Action.SET_UP_OWN_KEYS: Rule(None, Proof.FRESH_BEST, proof_to_read=True),
+    Action.SEE_OWN_KEYS: Rule(None),
     Action.CHANGE_OWN_KEYS: Rule(None, Proof.FRESH_BEST),
+    Action.CHANGE_OWN_PHRASE: Rule(None, Proof.FRESH_BEST, proof_to_read=True),
     Action.SEE_PETITION: Rule(_for(_COORDINATOR, _REVIEWER)),
     Action.DECIDE: Rule(_for(_COORDINATOR, _REVIEWER, _ADMINISTRATOR), Proof.FRESH_PASSKEY),
     Action.REQUEST_BUNDLE: Rule(_for(_COORDINATOR), Proof.FRESH_PASSKEY),

@@ -8,12 +8,12 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from accounts import approvals
-from accounts.approvals import ApprovalKind, request_approval
+from accounts.approvals import ApprovalKind, NotYoursToDecideError, request_approval
 from accounts.enrolment import new_invitation
 from accounts.mailing import News, tell, write_to
 from accounts.models import Account, AccountRequest, Approval, StaffRole
 from accounts.permissions import Action
-from accounts.roles import add_grant, wake_for_mail
+from accounts.roles import add_grant, name_of, wake_for_mail
 from accounts.services import find_by_email
 from core.extensions import db
 from core.i18n import country_name
@@ -21,7 +21,9 @@ from core.i18n import country_name
 
 def _describe_account_request(approval: Approval) -> str:
     row = db.session.get(AccountRequest, UUID(approval.object_id))
-    return f"{row.name}, {row.city}, {country_name(row.country_code)}" if row else _("erased")
+    if row is not None:
+        return f"{row.name}, {row.city}, {country_name(row.country_code)}"
+    return name_of(approval.subject_id) if approval.subject_id else _("Somebody whose request was erased")
 
 
 def _grant_account_request(approval: Approval) -> None:
@@ -32,6 +34,10 @@ def _grant_account_request(approval: Approval) -> None:
         db.session.add(account)
         db.session.flush()
         tell(account, News.INVITED, link=new_invitation(account, None))
+    if account.id == approval.decided_by:
+        db.session.rollback()
+        raise NotYoursToDecideError
+    approval.subject_id = account.id
     add_grant(account, StaffRole.ORGANISER, None, row.country_code, approval.decided_by)
     db.session.delete(row)
 

@@ -6,13 +6,13 @@ from datetime import timedelta
 from uuid import UUID
 
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 
 from accounts import approvals, sessions
 from accounts.approvals import ApprovalKind, request_approval
-from accounts.enrolment import new_invitation
-from accounts.mailing import News, tell_if_possible
-from accounts.models import Account, Approval, Passkey, RecoveryCode
+from accounts.enrolment import COMMAND_LINE, new_invitation
+from accounts.mailing import News, tell, tell_if_possible
+from accounts.models import Account, Approval, ApprovalState, Passkey, RecoveryCode
 from accounts.permissions import Action
 from accounts.roles import name_of, wake_for_mail
 from core.audit import auditable, record
@@ -21,7 +21,10 @@ from core.extensions import db
 from core.queues import TaskName, wake
 
 RESET_DELAY = timedelta(hours=48)
+CARRY_OUT_WITHIN = timedelta(days=7)
+"""How long after the delay an agreement is still good."""
 
+STOPPED = auditable("account.reset_stopped", _l("Stopped a reset of keys"))
 FACTORS_RESET = auditable("account.factors_reset", _l("Factors reset after a delay"))
 
 
@@ -32,7 +35,7 @@ def _reset_approved(approval: Approval) -> None:
 FACTOR_RESET = approvals.register(
     ApprovalKind(
         "factor_reset",
-        _l("A lost second factor"),
+        _l("A lost second key"),
         Action.DECIDE_PEOPLE,
         lambda approval: name_of(approval.subject_id),
         _reset_approved,
@@ -43,7 +46,15 @@ FACTOR_RESET = approvals.register(
 
 
 def ask_for_reset(by: Account, account: Account, reason: str) -> UUID:
-    """Say that somebody has proved, in person or by voice, who they are, and has lost their factors. Commits. Tells them."""
+    """Say that somebody has proved, in person or by voice, who they are, and has lost their keys. Commits. Tells them.
+
+    Returns the request; the one that is under way, if there is one. Raises NotFoundError for an account that has no keys to lose.
+    """
+    if account.enrolled_at is None or not account.is_active:
+        raise NotFoundError
+    waiting = under_way(account)
+    if waiting is not None:
+        return waiting.id
     approval_id = request_approval(FACTOR_RESET, by, account.id, reason, subject=account)
     tell_if_possible(account, News.RESET_ASKED)
     db.session.commit()
@@ -51,60 +62,68 @@ def ask_for_reset(by: Account, account: Account, reason: str) -> UUID:
     return approval_id
 
 
-def due_reset(account: Account) -> Approval | None:
-    """An approved reset of this account that has not been carried out, due or not."""
-    return db.session.scalar(
-        select(Approval)
-        .where(
-            Approval.kind == FACTOR_RESET.name,
-            Approval.subject_id == account.id,
-            Approval.state == "approved",
-            Approval.done_at.is_(None),
-        )
-        .order_by(Approval.decided_at.desc())
-    )
+def under_way(account: Account) -> Approval | None:
+    """A reset of this account that was asked for and is neither refused, stopped, done nor too old."""
+    return db.session.scalar(select(Approval).where(*_alive(account)).order_by(Approval.requested_at.desc()))
 
 
-def stop_reset(account: Account) -> None:
-    """Its holder logs in and says that it was not them: every reset that waits ends. Commits."""
-    theirs = Approval.kind == FACTOR_RESET.name, Approval.subject_id == account.id, Approval.done_at.is_(None)
-    pending = db.session.execute(
-        update(Approval).where(*theirs, Approval.state == "pending").values(state="withdrawn").returning(Approval.id)
-    ).all()
-    stopped = db.session.execute(
-        update(Approval)
-        .where(*theirs, Approval.state == "approved")
-        .values(done_at=func.now(), due_at=None)
-        .returning(Approval.id)
-    ).all()
-    for (approval_id,) in (*pending, *stopped):
-        record(approvals.WITHDRAWN, account.id, FACTOR_RESET.name, approval_id)
+def _alive(account: Account) -> tuple[ColumnElement[bool], ...]:
+    asked = (Approval.state == ApprovalState.PENDING) & (Approval.expires_at > func.now())
+    agreed = (Approval.state == ApprovalState.APPROVED) & (Approval.due_at > func.now() - CARRY_OUT_WITHIN)
+    mine = Approval.kind == FACTOR_RESET.name, Approval.subject_id == account.id, Approval.done_at.is_(None)
+    return (*mine, asked | agreed)
+
+
+def is_due(approval: Approval | None) -> bool:
+    """Whether the two days of an approved reset are over."""
+    due = Approval.due_at <= func.now()
+    return approval is not None and bool(db.session.scalar(select(due).where(Approval.id == approval.id)))
+
+
+def stop_reset(by: Account, account: Account) -> None:
+    """Its owner logs in and says that it was not them, or an administrator has doubts: whatever is under way ends. Commits."""
+    mine = Approval.kind == FACTOR_RESET.name, Approval.subject_id == account.id, Approval.done_at.is_(None)
+    pending = update(Approval).where(*mine, Approval.state == ApprovalState.PENDING)
+    agreed = update(Approval).where(*mine, Approval.state == ApprovalState.APPROVED)
+    ended = [
+        *db.session.scalars(pending.values(state=ApprovalState.WITHDRAWN).returning(Approval.id)),
+        *db.session.scalars(agreed.values(done_at=func.now(), due_at=None).returning(Approval.id)),
+    ]
+    if ended:
+        record(STOPPED, by.id, "account", account.id)
     db.session.commit()
 
 
-def reset_factors(by: Account, account: Account) -> str:
-    """After the delay: forget passkeys, app and codes, end all sessions, make a link to set the account up anew. Commits.
+def reset_factors(by: Account, account: Account) -> None:
+    """After the two days: forget every key, end all sessions, and send its owner, and nobody else, a link. Commits.
 
-    Raises NotFoundError while there is no reset that is due.
+    Each agreement is good once, and for CARRY_OUT_WITHIN. Raises NotFoundError while there is none that is due.
     """
-    approval = due_reset(account)
-    due = approval and db.session.scalar(select(Approval.due_at <= func.now()).where(Approval.id == approval.id))
-    if approval is None or not due:
+    db.session.refresh(account, with_for_update=True)
+    due = update(Approval).where(*_alive(account), Approval.due_at <= func.now()).values(done_at=func.now())
+    if not account.is_active or not db.session.execute(due.returning(Approval.id)).all():
+        db.session.rollback()
         raise NotFoundError
-    approval.done_at = func.now()
+    _forget_keys(account, by)
+    db.session.commit()
+    wake(TaskName.DRAIN)
+
+
+def reset_by_command(account: Account) -> str:
+    """The same at once, for whoever runs the platform, when no two administrators are left. Commits. Returns the link."""
+    link = _forget_keys(account, None)
+    db.session.commit()
+    return link
+
+
+def _forget_keys(account: Account, by: Account | None) -> str:
     account.totp_sealed, account.totp_last_step, account.password_hash, account.enrolled_at = None, None, None, None
     db.session.execute(delete(Passkey).where(Passkey.account_id == account.id))
     db.session.execute(delete(RecoveryCode).where(RecoveryCode.account_id == account.id))
     db.session.expire(account, ["passkeys"])
     sessions.end_all(account.id)
     link = new_invitation(account, by)
-    record(FACTORS_RESET, by.id, "account", account.id)
-    db.session.commit()
+    if by is not None:
+        tell(account, News.INVITED, link=link)
+    record(FACTORS_RESET, by.id if by else None, "account", account.id, how=None if by else COMMAND_LINE)
     return link
-
-
-def under_way(account: Account) -> Approval | None:
-    """A reset of this account that was asked for and is neither refused, stopped nor done."""
-    mine = Approval.kind == FACTOR_RESET.name, Approval.subject_id == account.id, Approval.done_at.is_(None)
-    alive = (Approval.state == "approved") | ((Approval.state == "pending") & (Approval.expires_at > func.now()))
-    return db.session.scalar(select(Approval).where(*mine, alive).order_by(Approval.requested_at.desc()))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from flask import g
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import delete, func, select
 
 from accounts import approvals, sessions
 from accounts.approvals import ApprovalKind, request_approval
-from accounts.enrolment import COMMAND_LINE, INVITED, new_invitation
+from accounts.desk import petition_titles
+from accounts.enrolment import COMMAND_LINE, INVITED, new_invitation, revoke_invitations
 from accounts.mailing import News, tell, tell_if_possible
 from accounts.models import ROLE_LABELS, Account, Approval, Grant, StaffRole
 from accounts.permissions import Action
@@ -20,7 +23,7 @@ from accounts.services import find_by_email
 from core.audit import auditable, record
 from core.errors import DomainError, NotFoundError
 from core.extensions import db
-from core.i18n import country_name
+from core.i18n import country_name, current_language
 from core.queues import TaskName, wake
 
 GRANTED = auditable("grant.added", _l("Gave a role"))
@@ -40,25 +43,42 @@ class EmailTakenError(DomainError):
     """There is an account of this address."""
 
 
+def _titles() -> dict[int, str]:
+    """Titles of petitions by number, asked for once in a request."""
+    if "petition_titles" not in g:
+        g.petition_titles = dict(petition_titles(current_language()))
+    titles: dict[int, str] = g.petition_titles
+    return titles
+
+
 def describe_grant(details: dict[str, Any]) -> str:
     """ "Coordinator, petition 3, Poland" in the reader's language."""
     parts = [str(ROLE_LABELS[StaffRole(details["role"])])]
     if details.get("petition_id") is not None:
-        parts.append(_("petition %(number)s", number=details["petition_id"]))
+        number = details["petition_id"]
+        parts.append(_titles().get(number, _("petition %(number)s", number=number)))
     if details.get("country_code"):
         parts.append(country_name(details["country_code"]))
     return ", ".join(parts)
 
 
 def name_of(account_id: int | None) -> str:
-    return db.session.scalar(select(Account.name).where(Account.id == account_id)) or "?"
+    """Name and address of an account, because anybody can take anybody's name."""
+    found = db.session.execute(select(Account.name, Account.email).where(Account.id == account_id)).first()
+    return f"{found.name} ({found.email})" if found else "?"
 
 
 def _describe_grant_request(approval: Approval) -> str:
-    return f"{name_of(approval.subject_id)}: {describe_grant(approval.details)}"
+    name, role = name_of(approval.subject_id), describe_grant(approval.details)
+    if approval.details.get("close"):
+        return _("Close the account of %(name)s (%(role)s)", name=name, role=role)
+    if approval.details.get("remove"):
+        return _("%(name)s: take away “%(role)s”", name=name, role=role)
+    return f"{name}: {role}"
 
 
 def add_grant(account: Account, role: str, petition_id: int | None, country_code: str | None, by: int | None) -> None:
+    """Give a role, end the account's sessions, and write it down. Does not commit."""
     if not any(
         (one.role, one.petition_id, one.country_code) == (role, petition_id, country_code) for one in account.grants
     ):
@@ -69,25 +89,31 @@ def add_grant(account: Account, role: str, petition_id: int | None, country_code
 
 def _changed_roles(account: Account) -> None:
     sessions.end_all(account.id)
+    approvals.withdraw_all_of(account.id)
     if account.enrolled_at is not None:
         tell_if_possible(account, News.ROLES_CHANGED)
 
 
 def _carry_out_grant(approval: Approval) -> None:
-    account = db.session.get_one(Account, approval.subject_id)
-    details = approval.details
-    wanted = details["role"], details.get("petition_id"), details.get("country_code")
+    account, details = db.session.get_one(Account, approval.subject_id), approval.details
     if details.get("remove"):
-        _remove_grant(
-            account, next((one for one in account.grants if one.id == details["grant_id"]), None), approval.decided_by
-        )
+        grant = next((one for one in account.grants if one.id == details["grant_id"]), None)
+        _remove_grant(account, grant, approval.decided_by)
     elif details.get("close"):
         _close(account, approval.decided_by)
     else:
-        add_grant(account, *wanted, approval.decided_by)
+        add_grant(account, details["role"], details["petition_id"], details["country_code"], approval.decided_by)
+
+
+def _is_somebody(approval: Approval) -> bool:
+    """A role goes to somebody who has set up their account: until then, whoever has the link could become them."""
+    account = db.session.get_one(Account, approval.subject_id)
+    takes_away = approval.details.get("remove") or approval.details.get("close")
+    return bool(takes_away) or (account.enrolled_at is not None and account.is_active)
 
 
 def wake_for_mail(_approval: Approval) -> None:
+    """After a decision that queued a mail."""
     wake(TaskName.DRAIN)
 
 
@@ -98,6 +124,7 @@ GRANT = approvals.register(
         Action.DECIDE_PEOPLE,
         _describe_grant_request,
         _carry_out_grant,
+        is_ripe=_is_somebody,
         after_commit=wake_for_mail,
     )
 )
@@ -113,7 +140,7 @@ def _ask_for_grant(
     **more: Any,
 ) -> UUID:
     details = {"role": role, "petition_id": petition_id, "country_code": country_code, **more}
-    object_id = "-".join(str(part or "") for part in (account.id, role, petition_id, country_code, *more))
+    object_id = json.dumps([account.id, *details.values()])
     return request_approval(GRANT, by, object_id, reason, subject=account, details=details)
 
 
@@ -126,7 +153,7 @@ def ask_for_grant(
     return approval_id
 
 
-def remove_grant(by: Account, account: Account, grant_id: int, reason: str) -> UUID | None:
+def remove_grant(by: Account, account: Account, grant_id: int) -> UUID | None:
     """Take a role away: at once, because it may be urgent; an administrator's only with a second one's approval, because one
     alone must not be able to remove all others. Commits. Returns the approval's id, if one is needed.
 
@@ -141,7 +168,7 @@ def remove_grant(by: Account, account: Account, grant_id: int, reason: str) -> U
         wake(TaskName.DRAIN)
         return None
     _keep_an_administrator(account)
-    approval_id = _ask_for_grant(by, account, grant.role, None, None, reason, remove=True, grant_id=grant.id)
+    approval_id = _ask_for_grant(by, account, grant.role, None, None, "", remove=True, grant_id=grant.id)
     db.session.commit()
     return approval_id
 
@@ -176,14 +203,14 @@ def _keep_an_administrator(but: Account) -> None:
         raise LastAdministratorError
 
 
-def close_account(by: Account | None, account: Account, reason: str = "") -> UUID | None:
+def close_account(by: Account | None, account: Account) -> UUID | None:
     """Close at once; an administrator's account only with a second one's approval, or by the command line (`by` None).
 
     Commits. Returns the approval's id, if one is needed. Raises LastAdministratorError.
     """
     if by is not None and is_administrator(account):
         _keep_an_administrator(account)
-        approval_id = _ask_for_grant(by, account, StaffRole.ADMINISTRATOR, None, None, reason, close=True)
+        approval_id = _ask_for_grant(by, account, StaffRole.ADMINISTRATOR, None, None, "", close=True)
         db.session.commit()
         return approval_id
     _close(account, by.id if by else None)
@@ -196,15 +223,15 @@ def _close(account: Account, by: int | None) -> None:
         _keep_an_administrator(account)
     account.is_active = False
     sessions.end_all(account.id)
+    revoke_invitations(account)
+    approvals.withdraw_all_of(account.id)
     record(CLOSED, by, "account", account.id, how=None if by else COMMAND_LINE)
 
 
-def reopen_account(by: Account, account: Account) -> None:
-    """Undo a closing that needed no second person. Commits. An administrator's account is reopened by the command line alone."""
-    if is_administrator(account):
-        raise NotFoundError
+def reopen_account(by: Account | None, account: Account) -> None:
+    """Undo a closing. Commits. For an administrator's account, which two people closed, only by the command line (`by` None)."""
     account.is_active = True
-    record(REOPENED, by.id, "account", account.id)
+    record(REOPENED, by.id if by else None, "account", account.id, how=None if by else COMMAND_LINE)
     db.session.commit()
 
 
@@ -241,9 +268,7 @@ def close_many(by: Account, account_ids: Sequence[int]) -> tuple[list[int], list
     for account in db.session.scalars(select(Account).where(Account.id.in_(account_ids), Account.is_active)).all():
         account_id = account.id
         try:
-            (closed if close_account(by, account, _("Asked for in the list of people.")) is None else waiting).append(
-                account_id
-            )
+            (closed if close_account(by, account) is None else waiting).append(account_id)
         except LastAdministratorError:
             continue
     return closed, waiting

@@ -6,13 +6,15 @@ import hashlib
 
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
 
 from accounts import factors, sessions
 from accounts.mailing import News, tell_if_possible
-from accounts.models import Account, Method
+from accounts.models import Account, Method, SpentChallenge
 from core.audit import auditable, record
 from core.extensions import db
 from core.queues import TaskName, wake
+from core.typed import normal_email
 
 LOGGED_IN = auditable("session.begun", _l("Logged in"))
 REFUSED_LOGIN = auditable("session.refused", _l("A log-in failed"))
@@ -22,7 +24,9 @@ DENIED = auditable("door.denied", _l("Was refused a page"))
 
 
 def find_by_email(email: str) -> Account | None:
-    return db.session.scalar(select(Account).where(Account.email == email.replace("\0", "").strip().lower()))
+    """The account of an address as somebody typed it."""
+    typed = email.replace("\0", "").strip()
+    return db.session.scalar(select(Account).where(Account.email == (normal_email(typed) or typed).lower()))
 
 
 def log_in(email: str, passphrase: str, code: str, *, known_device: bool) -> Account | None:
@@ -32,6 +36,7 @@ def log_in(email: str, passphrase: str, code: str, *, known_device: bool) -> Acc
     code cannot be told apart, neither by the answer nor by its time.
     """
     account = find_by_email(email)
+    before = _state_of(account)
     is_open = account is not None and account.is_active and account.enrolled_at is not None
     knows = factors.is_secret(account.password_hash if account and is_open else None, passphrase)
     trusted = account if knows else None
@@ -46,6 +51,11 @@ def log_in(email: str, passphrase: str, code: str, *, known_device: bool) -> Acc
         db.session.commit()
         wake(TaskName.DRAIN)
         return None
+    # Hashing takes its time: whatever was closed, changed or ended meanwhile is not to be opened by what was true before.
+    db.session.refresh(account, with_for_update=True)
+    if _state_of(account) != before:
+        db.session.rollback()
+        return None
     _begin(account, method)
     if method is Method.RECOVERY:
         tell_if_possible(account, News.RECOVERY_CODE_USED, left=str(factors.unused_recovery_codes(account)))
@@ -56,25 +66,35 @@ def log_in(email: str, passphrase: str, code: str, *, known_device: bool) -> Acc
     return account
 
 
+def _state_of(account: Account | None) -> tuple[object, ...]:
+    """What a log-in relies on."""
+    return (account.password_hash, account.totp_sealed, account.is_active, account.devices_since) if account else ()
+
+
 def log_in_with_passkey(challenge: bytes | None, answer: str) -> Account | None:
     """Begin a session for whoever holds a passkey of an open account, and has never sent this answer before. Commits."""
     passkey = factors.check_passkey(challenge, answer)
-    account = db.session.get_one(Account, passkey.account_id) if passkey else None
-    if account is None or not account.is_active or not _begin(account, Method.PASSKEY, challenge):
+    account = db.session.get_one(Account, passkey.account_id, with_for_update=True) if passkey else None
+    if account is None or challenge is None or not account.is_active or not _spend(challenge):
         db.session.rollback()
         record(REFUSED_LOGIN, None, method=Method.PASSKEY)
         db.session.commit()
         return None
+    _begin(account, Method.PASSKEY)
     db.session.commit()
     return account
 
 
-def _begin(account: Account, method: Method, challenge: bytes | None = None) -> bool:
-    if not sessions.begin(account, method, spent_challenge=hashlib.sha256(challenge).digest() if challenge else None):
-        return False
+def _spend(challenge: bytes) -> bool:
+    """Whether a challenge has never been used to log in; from now on it has. Does not commit."""
+    row = insert(SpentChallenge).values(hash=hashlib.sha256(challenge).digest())
+    return db.session.execute(row.on_conflict_do_nothing().returning(SpentChallenge.hash)).first() is not None
+
+
+def _begin(account: Account, method: Method) -> None:
+    sessions.begin(account, method)
     account.last_login_at = func.now()
     record(LOGGED_IN, account.id, "session", sessions.this_session().id, method=method)
-    return True
 
 
 def prove_again(account: Account, passphrase: str, code: str) -> bool:

@@ -15,7 +15,6 @@ from flask import g, request, session
 from flask_babel import lazy_gettext as _l
 from flask_login import login_user, logout_user
 from sqlalchemy import delete, func, select, update
-from sqlalchemy.exc import IntegrityError
 
 from accounts.models import FRESH, IDLE, LONGEST, Account, Invitation, Method, StaffSession
 from core.audit import auditable, record
@@ -44,31 +43,25 @@ def describe_device(user_agent: str) -> str:
     return ", ".join(_BETTER.get(name, name) for name in found)
 
 
-def begin(
-    account: Account, method: Method, *, spent_challenge: bytes | None = None, invitation: Invitation | None = None
-) -> bool:
-    """Log somebody in, in this browser, with a new token. Does not commit. False when a passkey's answer was used before."""
+def begin(account: Account, method: Method, invitation: Invitation | None = None) -> None:
+    """Log somebody in, in this browser, with a new token, in place of whoever was. Does not commit."""
     token = secrets.token_urlsafe(32)
+    db.session.execute(delete(StaffSession).where(StaffSession.token_hash == _hash(session.get("_user_id", ""))))
     row = StaffSession(
         id=uuid4(),
         token_hash=_hash(token),
         account_id=account.id,
         method=method,
         device=describe_device(request.user_agent.string),
-        spent_challenge=spent_challenge,
         invitation_id=invitation.id if invitation else None,
     )
-    try:
-        with db.session.begin_nested():
-            db.session.add(row)
-    except IntegrityError:
-        return False
+    db.session.add(row)
+    db.session.flush()
     session.clear()
     session.permanent = True
     account.session_token = token
     login_user(account)
     g.staff_session = row
-    return True
 
 
 def find_account(token: str) -> Account | None:
@@ -110,14 +103,16 @@ def is_enrolling() -> bool:
 
 
 def prove(method: Method) -> None:
-    """Note that the person has just proved who they are, and give the session a new token. Does not commit."""
+    """Note that the person has just proved who they are, and give the session a new token. Does not commit.
+
+    Raises NotFoundError when the session was ended meanwhile.
+    """
     row = this_session()
     token = secrets.token_urlsafe(32)
-    db.session.execute(
-        update(StaffSession)
-        .where(StaffSession.id == row.id)
-        .values(token_hash=_hash(token), method=method, proved_at=func.now(), challenge=None)
-    )
+    mine = update(StaffSession).where(StaffSession.id == row.id)
+    values = {"token_hash": _hash(token), "method": method, "proved_at": func.now(), "challenge": None}
+    if db.session.execute(mine.values(values).returning(StaffSession.id)).first() is None:
+        raise NotFoundError  # It was ended meanwhile, and does not come back.
     db.session.refresh(row)
     row.is_fresh = True
     session["_user_id"] = token
@@ -151,10 +146,12 @@ def end_one(account: Account, session_id: UUID) -> None:
 
 
 def end_all(account_id: int, *, but: UUID | None = None) -> None:
-    """End every session of an account, `but` one, and forget its known browsers. Does not commit."""
+    """End every session of an account, `but` one, whose browser alone stays known. Does not commit."""
+    # The account first: a log-in that is under way has its row, and is then ended with the others or finds what changed.
+    db.session.execute(update(Account).where(Account.id == account_id).values(devices_since=func.now()))
     theirs = StaffSession.account_id == account_id, StaffSession.id.is_distinct_from(but)
     db.session.execute(delete(StaffSession).where(*theirs))
-    db.session.execute(update(Account).where(Account.id == account_id).values(devices_since=func.now()))
+    g.this_device_stays = but is not None
 
 
 def challenge() -> bytes:

@@ -2,7 +2,7 @@
 
 An entry is written in the transaction of what it tells. PostgreSQL itself numbers it, dates it and chains it to the one
 before (the trigger of migration 0003), so no process can write another number, another time or into the middle, and
-none of our database roles may change or delete an entry. What a role cannot do a superuser can: altering is found by
+no role of a running process may change or delete an entry. Its owner and a superuser can: altering is found by
 the chain, cutting by the head beside it, and both together by the heads that were carried elsewhere in time.
 """
 

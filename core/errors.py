@@ -10,7 +10,7 @@ from typing import Any
 from flask import Flask, make_response, render_template
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException, SecurityError
 
@@ -110,6 +110,10 @@ def register_errors(app: Flask) -> None:
     def on_database(_error: Exception) -> ResponseReturnValue:
         return page(HTTPStatus.SERVICE_UNAVAILABLE)
 
+    def on_data(_error: DataError) -> ResponseReturnValue:
+        # A number or text in an address that PostgreSQL's columns cannot hold names nothing that is there.
+        return page(HTTPStatus.NOT_FOUND)
+
     def on_other(error: Exception) -> ResponseReturnValue:
         app.logger.error("unhandled %s", describe(error))
         return page(HTTPStatus.INTERNAL_SERVER_ERROR)
@@ -120,6 +124,7 @@ def register_errors(app: Flask) -> None:
         (DomainError, on_domain),
         (OperationalError, on_database),
         (PoolTimeoutError, on_database),
+        (DataError, on_data),
         (Exception, on_other),
     ]
     for error_type, handler in handlers:

@@ -96,6 +96,7 @@ def _make_web(app: Flask, config: Config) -> None:
             SESSION_COOKIE_SAMESITE="Strict",
             PERMANENT_SESSION_LIFETIME=8 * 3600,
             SESSION_REFRESH_EACH_REQUEST=False,
+            WTF_CSRF_TIME_LIMIT=None,  # A token is good as long as the session that it belongs to.
         )
         csrf.init_app(app)
         login_manager.init_app(app)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from functools import cache
 from typing import Any
 
 from babel import Locale
-from babel.dates import format_datetime
+from babel.dates import format_date, format_datetime
 from babel.numbers import format_decimal
 from flask import Flask, has_request_context, request, url_for
 from flask.globals import request_ctx
@@ -17,6 +18,10 @@ from markupsafe import Markup
 from core.config import LANGUAGES
 from core.extensions import babel
 
+KEPT_IN_LINKS = (
+    "text", "look", "next", "q", "role", "state", "kind", "actor", "action", "object_id", "first", "last", "sort", "page",
+)  # fmt: skip
+"""What of an address names the page and stays when its language changes."""
 _NOT_COUNTRIES = {"EU", "EZ", "UN", "XA", "XB", "ZZ", "QO", "AC", "CP", "CQ", "DG", "EA", "IC", "TA"}
 
 
@@ -92,7 +97,7 @@ def register_i18n(app: Flask) -> None:
         here = request_ctx.url_adapter
         if request.endpoint is None or here is None or not here.test(method="GET"):
             return url_for(str(app.jinja_env.globals["home_endpoint"]), lang=language)
-        kept = {name: request.args[name] for name in ("text", "look") if name in request.args}
+        kept = {name: request.args[name] for name in KEPT_IN_LINKS if name in request.args}
         return url_for(request.endpoint, **{**kept, **(request.view_args or {}), "lang": language})
 
     app.jinja_env.globals.update(
@@ -106,6 +111,7 @@ def register_i18n(app: Flask) -> None:
     app.jinja_env.filters.update(
         number=lambda value: format_decimal(value, locale=current_language()),
         moment=lambda value: f"{format_datetime(value, 'd MMM y, HH:mm', locale=current_language())} UTC",
+        day=lambda value: format_date(date.fromisoformat(value), "d MMM y", locale=current_language()),
         # Appeal texts are turned into HTML without raw HTML when they are written (petitions.seed.render_markdown).
         sanitised=Markup,
     )

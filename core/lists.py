@@ -18,6 +18,20 @@ PER_PAGE = 50
 MOST_SELECTED = 200
 
 
+class FilterForm(FlaskForm):
+    """Filters of a list: sent by GET, so that the address holds them. What is not valid is shown as such, and filters nothing."""
+
+    class Meta:
+        csrf = False
+
+    def settle(self) -> None:
+        """Check what was sent; afterwards only what is valid stands in the fields."""
+        self.validate()
+        for field in self:
+            if field.errors:
+                field.data = None
+
+
 @dataclass(frozen=True, slots=True)
 class Listing(Generic[Row]):
     """One page of a list, and the addresses of the others."""
@@ -28,13 +42,11 @@ class Listing(Generic[Row]):
     pages: int
     sort: str
     """Name of the column, after a hyphen when the largest comes first."""
-    form: FlaskForm | None
+    form: FilterForm
 
     def url(self, **changes: Any) -> str:
         """This list with something changed; None leaves a part out."""
-        kept = {
-            name: value for name, value in request.args.items(multi=False) if value and name not in ("page", "look")
-        }
+        kept = {name: request.args[name] for name in (*self.form.data, "sort", "lang") if request.args.get(name)}
         return url_for(str(request.endpoint), **{**(request.view_args or {}), **kept, **changes})
 
     def sorted_by(self, column: str) -> str | None:
@@ -52,14 +64,14 @@ class Listing(Generic[Row]):
     @property
     def is_filtered(self) -> bool:
         """Whether a filter leaves rows out."""
-        return self.form is not None and any(field.data for field in self.form)
+        return any(field.data for field in self.form)
 
 
 def read_page(
     query: Select[Row],
     sorts: Mapping[str, SQLColumnExpression[Any]],
     default: str,
-    form: FlaskForm | None = None,
+    form: FilterForm,
 ) -> Listing[Row]:
     """The page that the address asks for. What it asks for wrongly is passed over. `sorts` end in something unique."""
     total = db.session.scalars(select(func.count()).select_from(query.order_by(None).subquery())).one()

@@ -67,7 +67,7 @@ def register_security(app: Flask, csp: str) -> None:
 
     @app.before_request
     def check_path() -> None:
-        if "\0" in request.path:
+        if "\0" in request.path or any("\0" in value for value in request.args.values()):
             abort(404)  # PostgreSQL has no such character, so nothing is named by it.
 
     @app.before_request

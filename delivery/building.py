@@ -14,7 +14,7 @@ from uuid import UUID
 
 from babel import Locale
 from babel.dates import format_date
-from sqlalchemy import String, cast, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, String, cast, delete, func, or_, select, update
 
 from accounts.models import Approval
 from core.answers import Answer, answer
@@ -61,18 +61,31 @@ class Claim:
     fence: int
 
 
+def _agreed() -> ColumnElement[bool]:
+    """Whether two people agreed to a bundle."""
+    theirs = Approval.kind == APPROVAL_KIND, Approval.object_id == cast(Bundle.id, String)
+    return select(Approval.id).where(*theirs, Approval.state == "approved").exists()
+
+
 def settle_requests() -> None:
-    """Take over what second people have decided about bundles. Only we move a bundle on; the console cannot. Commits."""
-    asked = Approval.kind == APPROVAL_KIND, Approval.object_id == cast(Bundle.id, String), Bundle.state == "requested"
-    over = or_(Approval.state.in_(("refused", "withdrawn", "expired")), Approval.expires_at <= func.now())
-    db.session.execute(
-        update(Bundle).where(*asked, Approval.state == "approved").values(state=BundleState.APPROVED),
-        execution_options={"synchronize_session": False},
+    """Take over what second people have decided about bundles. Only we move a bundle on; the console cannot. Commits.
+
+    One that calls itself approved and was not agreed to by two is refused, so that it can be asked for.
+    """
+    waiting = select(Approval.id).where(
+        Approval.kind == APPROVAL_KIND,
+        Approval.object_id == cast(Bundle.id, String),
+        Approval.state == "pending",
+        Approval.expires_at > func.now(),
     )
-    db.session.execute(
-        update(Bundle).where(*asked, Approval.state != "approved", over).values(state=BundleState.REFUSED),
-        execution_options={"synchronize_session": False},
-    )
+    asked, said = Bundle.state == BundleState.REQUESTED, Bundle.state == BundleState.APPROVED
+    moves = [
+        update(Bundle).where(asked, _agreed()).values(state=BundleState.APPROVED),
+        update(Bundle).where(asked, ~_agreed(), ~waiting.exists()).values(state=BundleState.REFUSED),
+        update(Bundle).where(said, ~_agreed()).values(state=BundleState.REFUSED),
+    ]
+    for move in moves:
+        db.session.execute(move, execution_options={"synchronize_session": False})
     db.session.commit()
 
 
@@ -85,15 +98,11 @@ def claim_bundle(but: Collection[UUID] = ()) -> Claim | None:
         Bundle.state == BundleState.APPROVED,
         (Bundle.state == BundleState.BUILDING) & (Bundle.leased_until < func.now()),
     )
-    # The console may write `approved` into a row of its own; two people must have, or it was ready before that rule.
-    agreed = select(Approval.id).where(
-        Approval.kind == APPROVAL_KIND, Approval.object_id == cast(Bundle.id, String), Approval.state == "approved"
-    )
     settle_requests()
     _keep_claims_apart()
     bundle = db.session.scalar(
         select(Bundle)
-        .where(free, Bundle.id.not_in(list(but)), agreed.exists() | Bundle.ready_at.is_not(None))
+        .where(free, Bundle.id.not_in(list(but)), _agreed())
         .order_by(Bundle.requested_at)
         .limit(1)
         .with_for_update(skip_locked=True)

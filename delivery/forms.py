@@ -9,6 +9,7 @@ from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import SelectField
 
+from core.lists import FilterForm
 from delivery.models import BUNDLE_STATE_LABELS
 
 
@@ -17,14 +18,11 @@ class RequestBundleForm(FlaskForm):
 
 
 class DownloadForm(FlaskForm):
-    """The button that asks for the PDF of a ready bundle."""
+    """The button that takes a ready bundle away."""
 
 
-class BundleFilter(FlaskForm):
-    """Bundles by state: sent by GET, so that the address holds it."""
-
-    class Meta:
-        csrf = False
+class BundleFilter(FilterForm):
+    """Bundles by state."""
 
     state = SelectField(_l("State"))
 

@@ -33,6 +33,7 @@ from petitions.services import (
     find_petition,
     list_petitions,
     newest_text,
+    titles,
 )
 
 TAKEN = auditable("bundle.taken", _l("Took a bundle away"))
@@ -76,6 +77,7 @@ def addressee_counts(account: Account, petition: Petition) -> list[AddresseeCoun
 
 def list_bundles(account: Account, petition: Petition, form: BundleFilter) -> Listing[BundleRow]:
     """Bundles of the addressees that are this account's, newest first, as the filters and the address want them."""
+    form.settle()
     countries = covered_countries(account, Action.SEE_PETITION, petition.id)
     query = select(Bundle).join(Addressee, Addressee.id == Bundle.addressee_id).where(Bundle.petition_id == petition.id)
     if None not in countries:
@@ -264,6 +266,4 @@ desk.add_place(
 )
 
 
-@desk.gives_titles
-def _titles(language: str) -> Sequence[tuple[int, str]]:
-    return [(petition.id, text.title) for petition, text in list_petitions(language)]
+desk.gives_titles(titles)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from http import HTTPStatus
 from uuid import UUID
 
-from flask import Blueprint, abort, make_response, redirect, render_template, url_for
+from flask import Blueprint, make_response, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
 from flask_login import current_user
 
 from accounts.permissions import Action, needs
@@ -17,7 +18,7 @@ from core.throttles import attempt
 from core.waiting import look_again, looks, next_look
 from petitions import services
 from petitions.forms import SearchForm
-from petitions.models import SIGNATURE_STATE_LABELS
+from petitions.models import REASON_LABELS, SIGNATURE_STATE_LABELS
 
 bp = Blueprint("petitions_console", __name__)
 MOST_LOOKS = 20
@@ -33,7 +34,9 @@ def search(petition_id: int) -> ResponseReturnValue:
     form = SearchForm()
     if form.validate_on_submit():
         if not attempt(services.SEARCHES, "search", current_user.id):
-            abort(HTTPStatus.TOO_MANY_REQUESTS)
+            form.email.errors = [_("That was one search too many. Please wait an hour.")]
+            page = render_template("petitions/search.html", form=form, text=text, petition_id=petition_id)
+            return page, HTTPStatus.TOO_MANY_REQUESTS
         secret = browser_secret() or new_secret()
         event_id = services.search_signature(current_user, petition_id, form.email.data or "", secret)
         response = make_response(redirect(url_for(".found", petition_id=petition_id, event_id=event_id), 303))
@@ -53,5 +56,7 @@ def found(petition_id: int, event_id: UUID) -> ResponseReturnValue:
     result = services.search_result(event_id, secret) if secret else None
     here = {"petition_id": petition_id, "event_id": event_id}
     again = next_look(".found", MOST_LOOKS, **here) if secret and result is None else None
-    page = render_template("petitions/found.html", result=result, again=again, states=SIGNATURE_STATE_LABELS, **here)
+    page = render_template(
+        "petitions/found.html", result=result, again=again, states=SIGNATURE_STATE_LABELS, reasons=REASON_LABELS, **here
+    )
     return look_again(page, again, seconds=min(2 * looks(), 15))

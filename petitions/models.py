@@ -34,6 +34,16 @@ SIGNATURE_STATE_LABELS = {
     SignatureState.WITHDRAWN: _l("Withdrawn"),
     SignatureState.EXPIRED: _l("Expired"),
 }
+REASON_LABELS = {
+    "already_counted": _l("another one of this address is counted"),
+    "too_many": _l("too many forms came for this address"),
+    "closed": _l("the petition was over"),
+    "address": _l("no mail can be sent to this address"),
+    "text": _l("a name or city that cannot be one"),
+    "country": _l("no country that we know"),
+    "consent": _l("without the consent that is needed"),
+}
+"""What a reviewer is told of why a signature is not counted."""
 PETITION_STATE_LABELS = {
     "draft": _l("Draft"),
     "review": _l("In review"),

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import func, select, true
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from accounts.models import Account
 from accounts.permissions import Action, may
@@ -205,7 +206,10 @@ def search_signature(account: Account, petition_id: int, email: str, secret: str
 def search_result(event_id: UUID, secret: str) -> list[dict[str, str]] | None:
     """What was found, None while nothing came (or in another browser)."""
     found = read_answer(event_id, secret)
-    return None if found is None else json.loads(found)
+    try:
+        return None if found is None else json.loads(found)
+    except ValueError:
+        return None  # The answer to something else.
 
 
 # --- For the console ---------------------------------------------------------------------------------------------------
@@ -223,6 +227,21 @@ def list_petitions(language: str) -> list[tuple[Petition, PetitionText]]:
     """Every petition with its text in this language or another, newest first."""
     petitions = db.session.scalars(select(Petition).order_by(Petition.created_at.desc())).all()
     return [(petition, newest_text(petition.id, language)) for petition in petitions]
+
+
+def titles(language: str) -> list[tuple[int, str]]:
+    """Number and title of every petition that has a text, in this language, or English, or any; newest petition first."""
+    wishes = (
+        (PetitionText.language == language).desc(),
+        (PetitionText.language == "en").desc(),
+        PetitionText.version.desc(),
+    )
+    newest = (
+        select(PetitionText.petition_id, PetitionText.title)
+        .ext(distinct_on(PetitionText.petition_id))
+        .order_by(PetitionText.petition_id.desc(), *wishes)
+    )
+    return [(number, title) for number, title in db.session.execute(newest)]
 
 
 def find_petition(petition_id: int) -> Petition:

@@ -13,12 +13,12 @@ from core.extensions import db
 _BACKLOGS = {
     "inbox": "SELECT count(*), extract(epoch FROM now() - min(received_at)) FROM inbox WHERE state = 'new'",
     "outbox": "SELECT count(*), extract(epoch FROM now() - min(due_at)) FROM outbox WHERE state = 'queued' AND due_at <= now()",
-    "bundles": "SELECT count(*), extract(epoch FROM now() - min(requested_at)) FROM bundles WHERE state IN ('approved', 'building')",
+    "bundles": "SELECT count(*), NULL FROM bundles WHERE state IN ('approved', 'building')",
 }
 
 
 def measures(config: Config) -> dict[str, Any]:
-    """Backlogs with the seconds that the oldest has waited, events given up, and the share of the bundles' disk in use."""
+    """Backlogs with the seconds that the oldest has waited (a bundle waits for people first, so its age says nothing), events given up, and the share of the bundles' disk in use."""
     found: dict[str, Any] = {}
     for name, query in _BACKLOGS.items():
         waiting, oldest = db.session.execute(text(query)).one()

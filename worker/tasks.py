@@ -11,7 +11,8 @@ from psycopg.errors import DeadlockDetected, LockNotAvailable
 from sqlalchemy import func, select
 from sqlalchemy.exc import OperationalError
 
-import petitions.checks  # noqa: F401  # They register their invariants.
+import delivery.checks  # noqa: F401  # It registers its invariants.
+import petitions.checks  # noqa: F401  # The same.
 from accounts.notices import forget_account_requests, forget_sessions
 from core import vitals
 from core.answers import forget_answers
@@ -140,7 +141,12 @@ def measure() -> None:
 @shared_task(name=TaskName.CHECK)
 def check() -> None:
     """What `flask fsck` does, for the health panel."""
-    broken = [item.name for item, number in run_fsck() if number]
+    try:
+        broken = [item.name for item, number in run_fsck() if number]
+    except Exception:
+        db.session.rollback()
+        vitals.report("fsck", {"broken": ["?"]})
+        raise
     if broken:
         log.error("invariants broken: %s", ", ".join(broken))
     vitals.report("fsck", {"broken": broken})

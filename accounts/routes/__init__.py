@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from flask import Blueprint
+from flask import Blueprint, Response, g
 from flask.blueprints import BlueprintSetupState
 from flask_login import current_user
 
-from accounts import desk, health, sessions
+from accounts import desk, devices, health, sessions
 from accounts.doors import doorkeeper, may_here
 from accounts.sessions import is_enrolling
 from core import lists
@@ -23,11 +23,20 @@ def _stand_at_the_door(state: BlueprintSetupState) -> None:
     app.extensions["zbor_doorkeeper"] = doorkeeper
     app.jinja_env.globals.update(
         may=may_here,
-        places=lambda: [] if is_enrolling() else desk.places_for(current_user),
+        places=lambda: desk.places_for(current_user),
+        is_enrolling=is_enrolling,
         silent_workers=health.silent_workers,
         messages=lists.messages,
         audit_labels=labels,
     )
+
+
+@bp.after_app_request
+def _know_this_browser_still(response: Response) -> Response:
+    """Whoever ends all other sessions goes on from this browser, which must not become a stranger by it."""
+    if g.get("this_device_stays"):
+        devices.remember(response, current_user)
+    return response
 
 
 from accounts.routes import approvals, login, me, people, start, trail  # noqa: E402, F401  # They add themselves to `bp`.

@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 from flask_login import current_user
 
 from accounts import approvals, people
-from accounts.approvals import AlreadyDecidedError, NotYoursToDecideError
+from accounts.approvals import AlreadyDecidedError, NotRipeError, NotYoursToDecideError
 from accounts.forms import ApprovalFilter, ButtonForm, DecisionForm
 from accounts.models import APPROVAL_STATE_LABELS
 from accounts.permissions import Action, needs
@@ -63,6 +63,14 @@ def decide(approval_id: UUID) -> ResponseReturnValue:
     except AlreadyDecidedError:
         flash(_("Somebody was faster, or the request has run out: here is how it stands. You changed nothing."), "note")
         return redirect(url_for(".approval", approval_id=approval_id), 303)
+    except NotRipeError:
+        flash(
+            _(
+                "This can be approved once the person has set up the account; until then, whoever has the link could become them."
+            ),
+            "note",
+        )
+        return redirect(url_for(".approval", approval_id=approval_id), 303)
     except NotYoursToDecideError:
         flash(_("Another person has to decide this: you asked for it, or it is about you."), "error")
         return _page(approval_id, form, HTTPStatus.FORBIDDEN)
@@ -79,5 +87,5 @@ def withdraw_approval(approval_id: UUID) -> ResponseReturnValue:
     except AlreadyDecidedError:
         flash(_("It is decided already."), "note")
     else:
-        flash(_("Your request is withdrawn."), "good")
+        flash(_("Your request is taken back."), "good")
     return redirect(url_for(".approval", approval_id=approval_id), 303)

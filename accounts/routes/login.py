@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import secrets
 import time
 from http import HTTPStatus
@@ -45,16 +46,17 @@ def safe_next() -> str:
         parts = urlsplit(wish)
     except ValueError:
         return url_for("accounts.start")
-    is_path = wish.startswith("/") and not parts.scheme and not parts.netloc and "\\" not in wish and wish.isprintable()
+    # Two slashes or more at the start would be a host's name to a browser, whatever the parser made of them.
+    is_path = (
+        re.match(r"/(?!/)", wish) and not parts.scheme and not parts.netloc and "\\" not in wish and wish.isprintable()
+    )
     return wish if is_path else url_for("accounts.start")
 
 
-def _login_page(form: LoginForm, status: int = 200) -> ResponseReturnValue:
+def _login_page(form: LoginForm, passkey: PasskeyForm, status: int) -> ResponseReturnValue:
     options = factors.request_options(_challenge())
     ended = "_user_id" in session and not current_user.is_authenticated
-    return render_template(
-        "accounts/login.html", form=form, passkey=PasskeyForm(formdata=None), options=options, ended=ended
-    ), status
+    return render_template("accounts/login.html", form=form, passkey=passkey, options=options, ended=ended), status
 
 
 @bp.route("/login", methods=["GET", "POST"])
@@ -67,7 +69,8 @@ def login() -> ResponseReturnValue:
     if form.validate_on_submit():
         email = form.email.data or ""
         mark = devices.known_as(email)
-        if not devices.may_try(email, mark):
+        by_recovery_code = factors.looks_like_recovery_code(form.code.data or "")
+        if not devices.may_try(email, mark, by_recovery_code=by_recovery_code):
             abort(HTTPStatus.TOO_MANY_REQUESTS)
         account = services.log_in(
             email, form.passphrase.data or "", form.code.data or "", known_device=mark is not None
@@ -77,7 +80,7 @@ def login() -> ResponseReturnValue:
             devices.remember(response, account)
             return response
         form.passphrase.errors = [_("Address, passphrase and code do not go together, or the code was used before.")]
-    return _login_page(form, 422 if form.errors else 200)
+    return _login_page(form, PasskeyForm(formdata=None), 422 if form.errors else 200)
 
 
 @bp.post("/login/passkey")
@@ -90,9 +93,13 @@ def login_with_passkey() -> ResponseReturnValue:
     challenge = _taken_challenge()
     account = services.log_in_with_passkey(challenge, answer.answer.data or "") if answer.validate_on_submit() else None
     if account is None:
-        form = LoginForm(formdata=None)
-        form.email.errors = [_("This passkey does not open an account here. Try another, or log in below.")]
-        return _login_page(form, 422)
+        answer.answer.data = ""
+        answer.answer.errors = [
+            _(
+                "This passkey does not open an account here, or the page was open too long. Try again, try another, or log in below."
+            )
+        ]
+        return _login_page(LoginForm(formdata=None), answer, 422)
     response = make_response(redirect(safe_next(), 303))
     devices.remember(response, account)
     return response
@@ -139,7 +146,10 @@ def request_account() -> ResponseReturnValue:
     form = RequestAccountForm()
     if form.validate_on_submit():
         if not attempt("5 per hour", "request-account", network()) or not attempt("100 per hour", "request-account"):
-            abort(HTTPStatus.TOO_MANY_REQUESTS)
+            form.message.errors = [
+                _("Too many requests came from your network. Please wait an hour; what you typed is still here.")
+            ]
+            return render_template("accounts/request.html", form=form), HTTPStatus.TOO_MANY_REQUESTS
         requests.request_account(
             form.name.data or "",
             form.email.data or "",

@@ -33,7 +33,7 @@ def _show_codes(codes: list[str], *, first: bool) -> ResponseReturnValue:
 
 
 @bp.get("/me")
-@needs(Action.CHANGE_OWN_KEYS)
+@needs(Action.SEE_OWN_KEYS)
 def keys() -> ResponseReturnValue:
     """What opens my account, where I am logged in, and what was done in my name lately; for who enrols, the choice of a factor."""
     if is_enrolling():
@@ -50,7 +50,7 @@ def keys() -> ResponseReturnValue:
 
 
 @bp.route("/me/app", methods=["GET", "POST"])
-@needs(Action.CHANGE_OWN_KEYS)
+@needs(Action.SET_UP_OWN_KEYS)
 def set_up_totp() -> ResponseReturnValue:
     """Connect an authenticator app."""
     form, first = TotpForm(), is_enrolling()
@@ -78,7 +78,7 @@ def remove_totp() -> ResponseReturnValue:
 
 
 @bp.route("/me/passkeys", methods=["GET", "POST"])
-@needs(Action.CHANGE_OWN_KEYS)
+@needs(Action.SET_UP_OWN_KEYS)
 def add_passkey() -> ResponseReturnValue:
     """Make a passkey: the one page that needs a script."""
     form, first = PasskeyNameForm(), is_enrolling()
@@ -91,7 +91,7 @@ def add_passkey() -> ResponseReturnValue:
             return _too_late()
         form.answer.errors = [
             _(
-                "This passkey could not be used: it was made for another site or another page, or is kept already. Please try again."
+                "This passkey could not be used: it was made for another site, is kept already, or the page was open too long. Please try again."
             )
         ]
     options = factors.registration_options(current_user, sessions.challenge())
@@ -111,7 +111,7 @@ def _said(done: bool, message: str) -> None:
     if done:
         flash(message, "good")
     else:
-        flash(_("This is your only second factor. Add another one first."), "error")
+        flash(_("This is your only second key. Add another one first."), "error")
 
 
 @bp.post("/me/recovery-codes")
@@ -129,7 +129,7 @@ def reload_recovery_codes() -> ResponseReturnValue:
 
 
 @bp.route("/me/passphrase", methods=["GET", "POST"])
-@needs(Action.CHANGE_OWN_KEYS)
+@needs(Action.CHANGE_OWN_PHRASE)
 def change_passphrase() -> ResponseReturnValue:
     """Choose another passphrase."""
     form = NewPassphraseForm()
@@ -163,7 +163,7 @@ def end_other_sessions() -> ResponseReturnValue:
 @needs(Action.SEE_CONSOLE)
 def stop_reset() -> ResponseReturnValue:
     """It was not me who lost a second factor."""
-    resets.stop_reset(current_user)
+    resets.stop_reset(current_user, current_user)
     flash(_("It is stopped. Please tell an administrator you trust."), "good")
     return redirect(url_for(".start"), 303)
 

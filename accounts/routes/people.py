@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
-
 from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
@@ -32,7 +30,8 @@ def list_people() -> ResponseReturnValue:
     return render_template(
         "accounts/people.html",
         listing=listing,
-        roles=ROLE_LABELS,
+        state_of=people.state_of,
+        describe_grant=roles.describe_grant,
         states=PERSON_STATE_LABELS,
         form=ButtonForm(formdata=None),
     )
@@ -52,7 +51,9 @@ def close_people() -> ResponseReturnValue:
             "note",
         )
     if not closed and not waiting:
-        flash(_("Nothing was changed: tick somebody whose account is open."), "note")
+        flash(
+            _("Nothing was changed. Tick somebody whose account is open; the last administrator’s stays open."), "note"
+        )
     return redirect(url_for(".list_people"), 303)
 
 
@@ -65,7 +66,12 @@ def reopen_people() -> ResponseReturnValue:
         message = ngettext("%(num)s account is open again.", "%(num)s accounts are open again.", len(opened))
         tell_with_undo(message, url_for(".close_people"), opened)
     else:
-        flash(_("Nothing was changed: tick somebody whose account is closed."), "note")
+        flash(
+            _(
+                "Nothing was changed. Tick somebody whose account is closed; an administrator’s is reopened by whoever runs the platform."
+            ),
+            "note",
+        )
     return redirect(url_for(".list_people"), 303)
 
 
@@ -114,6 +120,7 @@ def _person_page(
         roles=ROLE_LABELS,
         states=PERSON_STATE_LABELS,
         titles=dict(petition_titles(current_language())),
+        is_administrator=roles.is_administrator(account),
     )
     return page, status
 
@@ -137,7 +144,7 @@ def remove_grant(account_id: int, grant_id: int) -> ResponseReturnValue:
     """Take a role away."""
     account = people.find_person(account_id)
     try:
-        approval_id = roles.remove_grant(current_user, account, grant_id, _("Asked for on the page of the person."))
+        approval_id = roles.remove_grant(current_user, account, grant_id)
     except roles.LastAdministratorError:
         return _last_administrator(account_id)
     if approval_id is not None:
@@ -151,9 +158,7 @@ def remove_grant(account_id: int, grant_id: int) -> ResponseReturnValue:
 def close_person(account_id: int) -> ResponseReturnValue:
     """Close an account."""
     try:
-        approval_id = roles.close_account(
-            current_user, people.find_person(account_id), _("Asked for on the page of the person.")
-        )
+        approval_id = roles.close_account(current_user, people.find_person(account_id))
     except roles.LastAdministratorError:
         return _last_administrator(account_id)
     if approval_id is not None:
@@ -199,7 +204,16 @@ def ask_for_reset(account_id: int) -> ResponseReturnValue:
 @bp.post("/people/<int:account_id>/reset/carry-out")
 @needs(Action.MANAGE_PEOPLE)
 def carry_out_reset(account_id: int) -> ResponseReturnValue:
-    """After the two days: a link to set the account up anew."""
-    account = people.find_person(account_id)
-    link = resets.reset_factors(current_user, account)
-    return render_template("accounts/invited.html", account=account, link=link, by_mail=False, new=False), HTTPStatus.OK
+    """After the two days: the owner gets a link to set the account up anew."""
+    resets.reset_factors(current_user, people.find_person(account_id))
+    flash(_("The lost keys are forgotten, and a link is on its way to the owner’s mail address alone."), "good")
+    return redirect(url_for(".person", account_id=account_id), 303)
+
+
+@bp.post("/people/<int:account_id>/reset/stop")
+@needs(Action.MANAGE_PEOPLE)
+def stop_reset_of(account_id: int) -> ResponseReturnValue:
+    """Doubts have come up: nothing is reset."""
+    resets.stop_reset(current_user, people.find_person(account_id))
+    flash(_("The reset is stopped."), "good")
+    return redirect(url_for(".person", account_id=account_id), 303)

@@ -33,10 +33,13 @@ def start() -> ResponseReturnValue:
 @bp.post("/prove")
 @needs(Action.SEE_CONSOLE)
 def prove() -> ResponseReturnValue:
-    """Prove anew who one is, on the way to a page that asks for a passkey."""
-    if is_proved(this_session(), current_user, Proof.PASSKEY):
+    """Prove anew who one is, on the way to a page that asks for it and looks again whether it was."""
+    wanted = request.args.get("proof", "")
+    proof = Proof(wanted) if wanted in list(Proof) else Proof.FRESH_BEST
+    if is_proved(this_session(), current_user, proof):
         return redirect(safe_next(), 303)
-    asked = doors.ask_for_proof(current_user, Proof.PASSKEY, url_for(".prove", next=request.args.get("next")))
+    here = url_for(".prove", next=request.args.get("next"), proof=proof)
+    asked = doors.ask_for_proof(current_user, proof, here)
     return redirect(safe_next(), 303) if asked is None else asked
 
 

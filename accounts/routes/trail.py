@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
@@ -19,11 +17,10 @@ from core.audit import labels
 def audit() -> ResponseReturnValue:
     """Who did what, newest first."""
     actions = sorted(labels.items(), key=lambda item: str(item[1]))
-    form = AuditFilter(people.names(), actions, request.args)
+    known = people.names()
+    form = AuditFilter(known, actions, request.args)
     listing = trail.list_entries(form)
-    return render_template(
-        "accounts/audit.html", listing=listing, labels=labels, read_details=json.loads, names=dict(people.names())
-    )
+    return render_template("accounts/audit.html", listing=listing, told=trail.told, names=dict(known))
 
 
 @bp.get("/health")

@@ -42,7 +42,7 @@ Result = TypeVar("Result")
 def main() -> int:
     """Run the demonstration. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
-    parser.add_argument("--once", action="store_true", help="stop after the PDF is built")
+    parser.add_argument("--once", action="store_true", help="stop after the bundle is built")
     parser.add_argument("--folder", type=Path, default=Path("var"), help="where everything is kept")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -6,7 +6,6 @@ import base64
 import html
 import json
 import re
-from pathlib import Path
 from secrets import token_urlsafe
 
 from core.demo.authenticator import SoftPasskey
@@ -28,6 +27,8 @@ def links(stand: Stand) -> list[tuple[str, str, str]]:
     made = []
     for email, name, role in PEOPLE:
         done = stand.run_flask("console", "invite", email, "--name", name, "--role", role)
+        if done.returncode and "set up already" not in done.stderr:
+            raise StandError(f"No link for {email}: {done.stderr.strip().splitlines()[-1]}")
         made.append((email, role, "" if done.returncode else done.stdout.strip()))
     return made
 
@@ -89,4 +90,4 @@ class Robot:
         self.file.touch(mode=0o600)
         held = {"seed": passkey.seed, "user_handle": passkey.user_handle}
         written = {name: base64.b64encode(value).decode() for name, value in held.items()}
-        Path(self.file).write_text(json.dumps({**written, "uses": passkey.uses}))
+        self.file.write_text(json.dumps({**written, "uses": passkey.uses}))

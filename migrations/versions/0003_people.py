@@ -36,7 +36,9 @@ END $$
 AUDIT_COLUMNS = "actor_id, action, object_kind, object_id, petition_id, country_code, details"
 GRANTS = [
     "GRANT SELECT, INSERT, UPDATE, DELETE ON sessions, passkeys, recovery_codes TO zbor_console",
-    "GRANT SELECT, INSERT, UPDATE ON invitations, approvals TO zbor_console",
+    "GRANT SELECT, INSERT, UPDATE ON invitations TO zbor_console",
+    "GRANT SELECT, INSERT ON approvals, spent_challenges TO zbor_console",
+    "GRANT UPDATE (state, decided_by, decided_at, decision_reason, subject_id, due_at, done_at) ON approvals TO zbor_console",
     "GRANT SELECT, INSERT, DELETE ON account_requests TO zbor_console",
     "GRANT SELECT ON audit, vitals TO zbor_console",
     # What the console asks of the worker goes the way of everything: sealed, into the inbox.
@@ -44,9 +46,9 @@ GRANTS = [
     f"GRANT INSERT ({AUDIT_COLUMNS}) ON audit TO zbor_console, zbor_worker",
     "GRANT SELECT ON audit, audit_head TO zbor_worker",
     "GRANT SELECT, INSERT, UPDATE ON vitals TO zbor_worker",
-    "GRANT SELECT (id, email, name, language, is_active) ON accounts TO zbor_worker",
     "GRANT SELECT ON approvals TO zbor_worker",
-    "GRANT SELECT, DELETE ON sessions, account_requests TO zbor_worker",
+    "GRANT SELECT (created_at), DELETE ON sessions, account_requests TO zbor_worker",
+    "GRANT SELECT (spent_at), DELETE ON spent_challenges TO zbor_worker",
     "GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO zbor_console",
 ]
 
@@ -102,7 +104,6 @@ def upgrade() -> None:
         sa.Column("proved_at", MOMENT, server_default=NOW, nullable=False),
         sa.Column("challenge", sa.LargeBinary()),
         sa.Column("challenged_at", MOMENT),
-        sa.Column("spent_challenge", sa.LargeBinary()),
         sa.Column("totp_pending", sa.LargeBinary()),
         sa.Column("invitation_id", sa.Uuid()),
         sa.CheckConstraint("method IN ('passkey', 'totp', 'recovery', 'invitation')", name=op.f("ck_sessions_method")),
@@ -114,9 +115,14 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sessions")),
         sa.UniqueConstraint("token_hash", name=op.f("uq_sessions_token_hash")),
-        sa.UniqueConstraint("spent_challenge", name=op.f("uq_sessions_spent_challenge")),
     )
     op.create_index(op.f("ix_sessions_account_id"), "sessions", ["account_id"])
+    op.create_table(
+        "spent_challenges",
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.Column("spent_at", MOMENT, server_default=NOW, nullable=False),
+        sa.PrimaryKeyConstraint("hash", name=op.f("pk_spent_challenges")),
+    )
     op.create_table(
         "passkeys",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -253,11 +259,10 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Whoever was invited and has no passphrase yet is lost, as is all that this revision added."""
     op.execute(
-        "DROP TABLE vitals, audit, audit_head, approvals, account_requests, recovery_codes, passkeys, sessions, invitations"
+        "DROP TABLE vitals, audit, audit_head, approvals, account_requests, recovery_codes, passkeys, spent_challenges, sessions, invitations"
     )
     op.execute("DROP FUNCTION audit_append")
     op.execute("REVOKE INSERT (id, kind, petition_id, key_id, sealed) ON inbox FROM zbor_console")
-    op.execute("REVOKE SELECT (id, email, name, language, is_active) ON accounts FROM zbor_worker")
     op.drop_column("inbox", "origin")
     op.drop_constraint(op.f("ck_grants_administrators_are_whole"), "grants")
     for column in ("language", "enrolled_at", "user_handle", "totp_sealed", "totp_last_step", "devices_since"):

@@ -83,7 +83,7 @@ def test_nobody_decides_about_themselves(house: House, chiefs: tuple[int, int]) 
 
 
 @pytest.mark.parametrize("who", ["requested_by", "subject_id"])
-def test_the_database_itself_wants_two_people(house: House, make: Factory, chiefs: tuple[int, int], who: str) -> None:
+def test_the_database_itself_wants_two_people(house: House, chiefs: tuple[int, int], who: str) -> None:
     asked(enter(house, chiefs[0]), chiefs[1])
     with pytest.raises(IntegrityError, match=r"two_people|not_about_oneself"):
         house.sql(f"UPDATE approvals SET state = 'approved', decided_by = {who}")
@@ -126,6 +126,14 @@ def test_asking_twice_makes_one_request(house: House, make: Factory, chiefs: tup
     client, person = enter(house, chiefs[0]), make.account(role=None)
     assert asked(client, person) == asked(client, person)
     assert asked(client, person) != asked(client, person, country="LT")
+
+
+def test_an_own_address_is_not_a_strangers(house: House, chiefs: tuple[int, int]) -> None:
+    email = house.value("SELECT email FROM accounts WHERE id = :i", i=chiefs[0])
+    ask_outside(house, email=email)
+    client = enter(house, chiefs[0])
+    assert decide(client, f"/approvals/{house.value('SELECT id FROM approvals')}", "approve").status_code == 403
+    assert len(grants(house, chiefs[0])) == 1
 
 
 def test_who_asked_can_withdraw_and_nobody_else(house: House, make: Factory, chiefs: tuple[int, int]) -> None:
@@ -203,6 +211,13 @@ def test_an_administrators_account_is_closed_by_two_others_alone(
     assert house.value("SELECT is_active FROM accounts WHERE id = :i", i=third)
     assert decide(other, path, "approve").status_code == 303
     assert not house.value("SELECT is_active FROM accounts WHERE id = :i", i=third)
+    post(one, "/people/reopen", row=[third])
+    assert "an administrator’s is reopened by whoever runs the platform" in one.get("/people").text
+    with house.acting(Role.CONSOLE):
+        email = house.value("SELECT email FROM accounts WHERE id = :i", i=third)
+        done = house.app(Role.CONSOLE).test_cli_runner().invoke(args=["reopen-account", email])
+    assert done.output == "open\n"
+    assert house.value("SELECT is_active FROM accounts WHERE id = :i", i=third)
 
 
 def test_the_last_administrator_stays(house: House, make: Factory) -> None:
@@ -227,7 +242,6 @@ def test_two_administrators_removed_at_once_leave_one(own_database: House, make_
     house = own_database
     pair = [make_own.account(role="administrator") for _ in range(2)]
     together = Barrier(2)
-    real = roles._keep_an_administrator
 
     def remove(account_id: int) -> bool:
         from accounts.models import Account
@@ -246,7 +260,6 @@ def test_two_administrators_removed_at_once_leave_one(own_database: House, make_
         done = list(pool.map(remove, pair))
     assert sorted(done) == [False, True]
     assert house.value("SELECT count(*) FROM grants") == 1
-    assert real is roles._keep_an_administrator
 
 
 def test_no_administrator_of_a_part(house: House, make: Factory, chiefs: tuple[int, int]) -> None:
@@ -338,18 +351,98 @@ def test_a_lost_factor_needs_two_administrators_and_two_days(
     assert "Two administrators agreed" in theirs.get("/").text
     house.sql("UPDATE approvals SET due_at = now() - interval '1 second', decided_at = now() - interval '48 hours'")
     assert "The two days for Olga are over" in one.get("/").text
-    page = post(one, carry_out)
-    link = re.search(r"http://localhost(/invitations/[^<\s]+)<", page.text)
-    assert link
+    assert "/invitations/" not in post(one, carry_out).text, "no administrator sees the link"
     assert theirs.get("/").status_code == 302
     assert house.value("SELECT count(*) FROM passkeys WHERE account_id = :a", a=person) == 0
     assert post(other, carry_out).status_code == 404, "once"
+    house.drain()
+    *told, invitation = mails(house)
+    assert [mail["news"] for mail in told] == ["reset_asked", "reset_approved"]
+    client = house.client(Role.CONSOLE)
+    accept(client, invitation["link"].removeprefix("http://localhost"))
+    connect_app(client)
+    assert "Organiser" in client.get("/").text, "the roles stay"
+    assert post(one, carry_out).status_code == 404, "an agreement is good once"
+
+
+def test_an_agreement_to_a_reset_is_good_for_a_week_and_can_be_stopped(
+    house: House, make: Factory, chiefs: tuple[int, int]
+) -> None:
+    one, other = (enter(house, chief) for chief in chiefs)
+    person = make.account(role=None)
+    decide(other, asked_for_reset(one, person), "approve")
+    assert asked_for_reset(one, person) == asked_for_reset(other, person), "no second one beside it"
+    assert house.value("SELECT count(*) FROM approvals") == 1
+    house.sql("UPDATE approvals SET due_at = now() - interval '8 days'")
+    assert post(one, f"/people/{person}/reset/carry-out").status_code == 404
+    house.sql("UPDATE approvals SET due_at = now() - interval '1 hour'")
+    post(other, f"/people/{person}/reset/stop")
+    assert post(one, f"/people/{person}/reset/carry-out").status_code == 404
+    assert house.value("SELECT count(*) FROM passkeys WHERE account_id = :a", a=person) == 1
+
+
+def test_when_two_administrators_are_not_left_the_command_line_resets(house: House, make: Factory) -> None:
+    account = make.account(role="administrator", email="lost@example.org")
+    with house.acting(Role.CONSOLE):
+        done = house.app(Role.CONSOLE).test_cli_runner().invoke(args=["reset-account", "lost@example.org"])
+    assert done.exit_code == 0, done.output
+    client = house.client(Role.CONSOLE)
+    accept(client, done.output.strip().removeprefix("http://localhost"))
+    connect_app(client)
+    assert house.value("SELECT count(*) FROM passkeys WHERE account_id = :a", a=account) == 0
+
+
+def test_nobody_becomes_a_second_person_by_inviting_one(house: House, make: Factory, chiefs: tuple[int, int]) -> None:
+    """A role is given only to somebody who has set up the account, and nobody makes a link for an account with a role."""
+    one, other = (enter(house, chief) for chief in chiefs)
+    wish = {"name": "Carol", "email": "carol@example.org", "language": "en", "role": "administrator", "reason": "new"}
+    link = re.search(r"http://localhost(/invitations/[^<\s]+)<", post(one, "/people/invite", **wish).text)
+    assert link
+    path = f"/approvals/{house.value('SELECT id FROM approvals')}"
+    carol = house.value("SELECT id FROM accounts WHERE name = 'Carol'")
+    assert decide(other, path, "approve").location == path
+    assert "once the person has set up the account" in other.get(path).text
+    assert grants(house, carol) == []
     client = house.client(Role.CONSOLE)
     accept(client, link[1])
     connect_app(client)
-    assert "Organiser" in client.get("/").text, "the roles stay"
-    house.drain()
-    assert [mail["news"] for mail in mails(house)][:2] == ["reset_asked", "reset_approved"]
+    assert decide(other, path, "approve").location == "/approvals?state=pending"
+    assert grants(house, carol) == [("administrator", None, None)]
+    waiting = make.account(role="administrator", enrolled_at=None)
+    assert post(one, f"/people/{waiting}/invitation").status_code == 404
+    assert "Make a new link" not in one.get(f"/people/{waiting}").text
+
+
+def test_requests_of_somebody_whose_account_is_closed_are_taken_back(
+    house: House, make: Factory, chiefs: tuple[int, int]
+) -> None:
+    third, person = make.account(role="administrator"), make.account(role=None)
+    path = asked(enter(house, third), person)
+    with house.acting(Role.CONSOLE):
+        email = house.value("SELECT email FROM accounts WHERE id = :i", i=third)
+        house.app(Role.CONSOLE).test_cli_runner().invoke(args=["close-account", email])
+    assert decide(enter(house, chiefs[0]), path, "approve").location == path
+    assert grants(house, person) == []
+
+
+def test_two_who_ask_at_once_make_one_request(own_database: House, make_own: Factory) -> None:
+    house = own_database
+    asker, person = make_own.account(role="administrator"), make_own.account(role=None)
+    clients = [enter(house, asker) for _ in range(2)]
+    tokens = [hidden(client.get("/me").text, "csrf_token") for client in clients]
+    for attempt in range(5):
+        together = Barrier(2)
+
+        def go(
+            number: int, together: Barrier = together, country: str = ("PL", "LT", "GE", "DE", "SE")[attempt]
+        ) -> int:
+            together.wait(10)
+            data = {"csrf_token": tokens[number], **ASKS, "country": country}
+            return clients[number].post(f"/people/{person}/grants", data=data).status_code
+
+        with ThreadPoolExecutor() as pool:
+            assert list(pool.map(go, range(2))) == [303, 303]
+    assert house.value("SELECT count(*) FROM approvals") == 5
 
 
 def test_the_delay_is_forty_eight_hours(house: House, make: Factory, chiefs: tuple[int, int]) -> None:
@@ -535,3 +628,24 @@ def test_asking_for_a_bundle_and_taking_it_away_are_written_down(
     assert [tuple(row) for row in rows] == [
         ("approval.requested", account, *place), ("approval.approved", second, *place), ("bundle.taken", account, *place),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["no address", "--name", "X"], "not an e-mail address"),
+        (["x@example.org", "--name", "X", "--role", "administrator", "--country", "PL"], "one for everything"),
+        (["x@example.org", "--name", "X", "--role", "reviewer", "--country", "Poland"], "Invalid value"),
+        (["x@example.org", "--name", "X", "--role", "reviewer", "--petition", "999"], "no petition of this number"),
+        (["known@example.org", "--name", "X"], "set up already"),
+        (["new@example.org", "--name", "X", "--role", "reviewer"], "invited already"),
+    ],
+)
+def test_the_command_line_says_what_is_wrong(house: House, make: Factory, options: list[str], sentence: str) -> None:
+    make.account(email="known@example.org")
+    make.account(email="new@example.org", enrolled_at=None, role=None)
+    with house.acting(Role.CONSOLE):
+        done = house.app(Role.CONSOLE).test_cli_runner().invoke(args=["invite", *options])
+    assert done.exit_code != 0
+    assert sentence in done.output
+    assert house.value("SELECT count(*) FROM invitations") == 0

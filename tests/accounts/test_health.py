@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from accounts.health import read_panel, silent_workers
-from core import vitals
+from core import fsck, vitals
 from core.config import Role
 from core.extensions import db
 from core.queues import QUEUES, TaskName
@@ -118,6 +118,8 @@ def test_the_tasks_measure_and_have_the_invariants_checked_daily(
         tasks.check.run()
         tasks.measure.run()
         assert woken == [TaskName.CHECK], "once a day"
+        imported = {item.name for item in fsck._invariants}
+        assert {"I1", "I2", "I6", "I8", "I13"} <= imported, "of every room"
         assert own_database.value("SELECT value FROM vitals WHERE name = 'fsck'") == {"broken": []}
         own_database.sql("UPDATE audit SET details = '[]'")
         tasks.check.run()

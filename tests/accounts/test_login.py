@@ -22,6 +22,7 @@ from tests.factories import (
     hidden,
     options_in,
     passkey_of,
+    post,
 )
 
 EMAIL = "anna@example.org"
@@ -168,10 +169,10 @@ def test_a_code_opens_once_and_no_older_one_after_it(house: House, make: Factory
     assert attempt(house.client(Role.CONSOLE), code=app_code(+1)).status_code == 422
 
 
-@pytest.mark.parametrize(("steps", "status"), [(-3, 422), (-2, 422), (2, 422), (3, 422)])
-def test_a_code_of_another_time_is_wrong(house: House, make: Factory, steps: int, status: int) -> None:
+@pytest.mark.parametrize("steps", [-3, -2, 3, 4])
+def test_a_code_of_another_time_is_wrong(house: House, make: Factory, steps: int) -> None:
     make.account(email=EMAIL)
-    assert attempt(house.client(Role.CONSOLE), code=app_code(steps)).status_code == status
+    assert attempt(house.client(Role.CONSOLE), code=app_code(steps)).status_code == 422
 
 
 def test_the_apps_key_is_not_readable_in_the_database(house: House, make: Factory) -> None:
@@ -235,7 +236,7 @@ def with_passkey(client: FlaskClient, answer: str) -> Any:
 def test_a_passkey_opens_without_a_passphrase(house: House, make: Factory) -> None:
     client = enter(house, make.account())
     assert client.get("/").status_code == 200
-    assert house.sql("SELECT method, spent_challenge IS NOT NULL FROM sessions").one() == ("passkey", True)
+    assert house.value("SELECT method FROM sessions") == "passkey"
     assert house.value("SELECT sign_count FROM passkeys") > 0
 
 
@@ -269,11 +270,9 @@ def test_a_passkey_that_is_not_right_opens_nothing(house: House, make: Factory, 
             passkey = passkey_of(account + 1)
         case "foreign handle":
             passkey.user_handle = b"x" * 16
-    answer = {"empty": "", "nested": "[" * 9999, "no object": "3", "long": "x" * 30_000}.get(spoil) or passkey.get(
-        options
+    answer = {"nested": "[" * 9999, "no object": "3", "long": "x" * 30_000, "empty": ""}.get(
+        spoil, passkey.get(options)
     )
-    if spoil == "empty":
-        answer = ""
     refused = with_passkey(client, answer)
     assert refused.status_code == 422
     assert "This passkey does not open" in refused.text or "sent no passkey" in refused.text
@@ -294,6 +293,9 @@ def test_an_answer_opens_once_even_with_the_old_cookie(house: House, make: Facto
     thief.set_cookie("session", cookie.value)
     assert thief.post("/login/passkey", data=data).status_code == 422
     assert house.value("SELECT count(*) FROM sessions") == 1
+    post(client, "/logout")
+    assert thief.post("/login/passkey", data=data).status_code == 422, "nor when the session is ended"
+    assert house.value("SELECT count(*) FROM sessions") == 0
 
 
 def test_a_cloned_key_is_noticed_by_its_counter(house: House, make: Factory) -> None:
@@ -325,19 +327,22 @@ def test_a_stranger_is_slowed_and_cannot_lock_the_owner_out(house: House, make: 
     )
 
 
-def test_many_networks_do_not_help_to_guess(house: House, make: Factory, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_networks_do_not_help_to_guess(house: House, make: Factory) -> None:
     make.account(email=EMAIL)
     app = house.app(Role.CONSOLE)
     from accounts import devices
 
     with app.test_request_context("/login"):
-        tries = [devices.may_try(EMAIL, None) for _ in range(10)]
+        tries = [devices.may_try(EMAIL, None, by_recovery_code=False) for _ in range(10)]
     assert all(tries)
     allowed = 0
     for number in range(40):
         with app.test_request_context("/login", environ_base={"REMOTE_ADDR": f"10.{number}.0.1"}):
-            allowed += sum(devices.may_try(EMAIL, None) for _ in range(10))
+            allowed += sum(devices.may_try(EMAIL, None, by_recovery_code=False) for _ in range(10))
     assert allowed == 290, "300 a day for one address, whatever the network"
+    with app.test_request_context("/login", environ_base={"REMOTE_ADDR": "10.99.0.1"}):
+        assert not devices.may_try(EMAIL, None, by_recovery_code=False)
+        assert devices.may_try(EMAIL, None, by_recovery_code=True), "which is left to the owner"
 
 
 def test_forwarded_for_is_not_believed(house: House, make: Factory) -> None:
@@ -405,6 +410,9 @@ def mails(house: House) -> list[dict[str, Any]]:
         ("/me", "/me"),
         ("/approvals?state=pending", "/approvals?state=pending"),
         ("//evil.example/", "/"),
+        ("///evil.example/", "/"),
+        ("////evil.example/", "/"),
+        ("/////evil.example/", "/"),
         ("https://evil.example/", "/"),
         ("/\\evil.example", "/"),
         ("javascript:alert(1)", "/"),

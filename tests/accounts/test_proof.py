@@ -122,16 +122,20 @@ def test_a_passkey_can_be_shown_on_the_way_to_a_page(house: House, make: Factory
     attempt(client)
     page = client.get("/people?state=open")
     assert page.status_code == 403
-    assert 'action="/prove?next=/people?state%3Dopen"' in page.text.replace("&amp;", "&")
+    assert 'action="/prove?next=/people?state%3Dopen&proof=passkey"' in page.text.replace("&amp;", "&")
     data = {
         "csrf_token": hidden(page.text, "csrf_token"),
         "proof_passkey": passkey_of(account).get(options_in(page.text)),
     }
-    there = client.post("/prove", query_string={"next": "/people?state=open"}, data=data)
+    there = client.post("/prove", query_string={"next": "/people?state=open", "proof": "passkey"}, data=data)
     assert there.location == "/people?state=open"
     assert client.get(there.location).status_code == 200
     assert (
-        client.post("/prove", query_string={"next": "//evil.example"}, data={"csrf_token": data["csrf_token"]}).location
+        client.post(
+            "/prove",
+            query_string={"next": "////evil.example", "proof": "passkey"},
+            data={"csrf_token": data["csrf_token"]},
+        ).location
         == "/"
     )
 
@@ -141,3 +145,17 @@ def test_guessing_at_the_proof_is_slowed(house: House, make: Factory) -> None:
     grow_stale(house)
     guess = {"proof_passphrase": "guess", "proof_code": "000000"}
     assert [send(client, "/me/recovery-codes", **guess).status_code for _ in range(11)] == [403] * 10 + [429]
+    assert "what you entered is kept" in send(client, "/me/recovery-codes", **guess).text
+
+
+def test_what_was_sent_after_the_session_ended_is_told_not_to_be_done(house: House, make: Factory) -> None:
+    client = enter(house, make.account(role="administrator"))
+    csrf = hidden(client.get("/people/invite").text, "csrf_token")
+    house.sql("DELETE FROM sessions")
+    from_page = {"Referer": "http://localhost/people/invite"}
+    answer = client.post("/people/invite", data={"csrf_token": csrf, **INVITE}, headers=from_page)
+    assert (answer.status_code, answer.location) == (303, "/login?next=/people/invite&unsent=1")
+    assert "What you sent last was not done." in client.get(answer.location).text
+    elsewhere = client.post("/people/invite", data={"csrf_token": csrf}, headers={"Referer": "http://evil.example/x"})
+    assert elsewhere.location == "/login?unsent=1"
+    assert house.value("SELECT count(*) FROM invitations") == 0

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from accounts import sessions
+from accounts import factors, sessions
 from accounts.sessions import describe_device
 from core.config import Role
 from tests.accounts.test_login import EMAIL, attempt, mails
@@ -204,3 +204,58 @@ def test_the_mark_of_a_known_browser_has_a_safe_cookie(house: House, make: Facto
 )  # fmt: skip
 def test_a_device_is_described_in_two_words(agent: str, device: str) -> None:
     assert describe_device(agent) == device
+
+
+def test_two_keys_removed_at_once_leave_one(own_database: House, make_own: Factory) -> None:
+    house = own_database
+    account = make_own.account()
+    clients = [enter(house, account) for _ in range(2)]
+    tokens = [hidden(client.get("/me").text, "csrf_token") for client in clients]
+    key = house.value("SELECT id FROM passkeys")
+    paths = ["/me/app/remove", f"/me/passkeys/{key}/remove"]
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda one: clients[one].post(paths[one], data={"csrf_token": tokens[one]}), range(2)))
+    left = house.value("SELECT count(*) FROM passkeys") + house.value("SELECT count(totp_sealed) FROM accounts")
+    assert left >= 1
+
+
+def test_a_passphrase_that_is_changed_while_it_is_checked_opens_nothing(
+    house: House, make: Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make.account(email=EMAIL)
+    real = factors.spend_totp
+
+    def meanwhile(account: Any, code: str) -> bool:
+        found = real(account, code)
+        house.sql("UPDATE accounts SET password_hash = 'another', devices_since = now() + interval '1 second'")
+        return found
+
+    monkeypatch.setattr(factors, "spend_totp", meanwhile)
+    assert attempt(house.client(Role.CONSOLE)).status_code == 422
+    assert house.value("SELECT count(*) FROM sessions") == 0
+
+
+def test_logging_in_again_ends_the_session_before(house: House, make: Factory) -> None:
+    account = make.account(email=EMAIL)
+    client = enter(house, account)
+    client.set_cookie("unrelated", "x")
+    with client.session_transaction() as held:
+        held["challenge"] = (0, "")
+    csrf = hidden(client.get("/me").text, "csrf_token")
+    data = {"email": EMAIL, "passphrase": PASSPHRASE, "code": app_code(), "csrf_token": csrf}
+    assert client.post("/login", data=data).status_code == 303
+    assert house.value("SELECT count(*) FROM sessions") == 1
+
+
+def test_this_browser_stays_known_when_its_owner_ends_all_others(house: House, make: Factory) -> None:
+    make.account(email=EMAIL)
+    client = house.client(Role.CONSOLE)
+    attempt(client)
+    house.drain()
+    assert len(mails(house)) == 1
+    house.sql("UPDATE accounts SET devices_since = now() + interval '3 seconds'")
+    assert post(client, "/me/sessions/end").status_code == 303
+    client.delete_cookie("session")
+    assert attempt(client, code=app_code(1)).status_code == 303
+    house.drain()
+    assert len(mails(house)) == 1
