@@ -47,7 +47,7 @@ def invite(email: str, name: str, role: str | None, petition: int | None, countr
             raise click.ClickException("This account is set up already, or closed.")
         if role is not None and role not in [grant.role for grant in account.grants]:
             raise click.ClickException("This person is invited already; give a further role on the console.")
-        click.echo(enrolment.invite_again(None, account, by_mail=False))
+        click.echo(enrolment.invite_again(None, account))
         return
     _account, link = roles.invite(
         None, address, name, language, by_mail=False, role=role, petition_id=petition, country_code=country

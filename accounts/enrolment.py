@@ -11,7 +11,7 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy import func, select, update
 
 from accounts import factors, sessions
-from accounts.mailing import News, tell, tell_if_possible
+from accounts.mailing import News, tell_if_possible
 from accounts.models import Account, Invitation, Method
 from core.audit import auditable, record
 from core.config import current_config
@@ -50,7 +50,7 @@ def new_invitation(account: Account, by: Account | None) -> str:
     return f"{current_config().console_url}/invitations/{token}"
 
 
-def invite_again(by: Account | None, account: Account, *, by_mail: bool) -> str:
+def invite_again(by: Account | None, account: Account) -> str:
     """A new link for somebody who has not set up the account yet; earlier ones end. Commits. Raises NotFoundError.
 
     Whoever makes the link could use it, so for an account that already has a role only the command line (`by` None) does.
@@ -60,11 +60,8 @@ def invite_again(by: Account | None, account: Account, *, by_mail: bool) -> str:
         db.session.rollback()
         raise NotFoundError
     link = new_invitation(account, by)
-    if by_mail:
-        tell(account, News.INVITED, link=link)
     record(INVITED, by.id if by else None, "account", account.id, how=None if by else COMMAND_LINE)
     db.session.commit()
-    wake(TaskName.DRAIN)
     return link
 
 

@@ -52,7 +52,7 @@ def _titles() -> dict[int, str]:
 
 
 def describe_grant(details: dict[str, Any]) -> str:
-    """ "Coordinator, petition 3, Poland" in the reader's language."""
+    """Role, title of the petition and country, such as “Coordinator, Poland”, in the reader's language."""
     parts = [str(ROLE_LABELS[StaffRole(details["role"])])]
     if details.get("petition_id") is not None:
         number = details["petition_id"]
@@ -89,7 +89,6 @@ def add_grant(account: Account, role: str, petition_id: int | None, country_code
 
 def _changed_roles(account: Account) -> None:
     sessions.end_all(account.id)
-    approvals.withdraw_all_of(account.id)
     if account.enrolled_at is not None:
         tell_if_possible(account, News.ROLES_CHANGED)
 
@@ -181,6 +180,7 @@ def _remove_grant(account: Account, grant: Grant | None, by: int | None) -> None
     role, petition_id, country_code = grant.role, grant.petition_id, grant.country_code
     db.session.execute(delete(Grant).where(Grant.id == grant.id))
     db.session.expire(account, ["grants"])
+    approvals.withdraw_all_of(account.id)
     _changed_roles(account)
     record(REVOKED, by, "account", account.id, petition_id=petition_id, country_code=country_code, role=role)
 

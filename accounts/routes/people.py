@@ -186,7 +186,7 @@ def end_sessions(account_id: int) -> ResponseReturnValue:
 def invite_again(account_id: int) -> ResponseReturnValue:
     """A new link for somebody who has not set up the account; earlier ones end."""
     account = people.find_person(account_id)
-    link = enrolment.invite_again(current_user, account, by_mail=False)
+    link = enrolment.invite_again(current_user, account)
     return render_template("accounts/invited.html", account=account, link=link, by_mail=False, new=False)
 
 

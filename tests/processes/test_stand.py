@@ -20,7 +20,8 @@ def test_the_demonstration_runs_and_runs_again(tmp_path: Path) -> None:
     for _ in range(2):
         stand = Stand(tmp_path / "var", ports, durable=False)
         try:
-            Demonstration(stand, start(stand), total=60).run()
+            start(stand)
+            Demonstration(stand, total=60).run()
         finally:
             stand.stop()
     assert len(list((tmp_path / "var" / "demo").glob("*.zip"))) == 2
