@@ -74,10 +74,10 @@ class Batch:
     recalled: bool = False
 
 
-def drain_batch(keyring: Keyring, but: Collection[UUID] = ()) -> Batch:
+def drain_batch(keyring: Keyring, but: Collection[UUID] = (), most: int | None = None) -> Batch:
     """Deal with the oldest waiting events, but for those whose key is away. Commits once. Lets a lost database raise.
 
-    `but` are events that are not to be taken.
+    `but` are events that are not to be taken; `most` is how many are, BATCH without it.
     """
     events = db.session.scalars(
         select(InboxEvent)
@@ -87,7 +87,7 @@ def drain_batch(keyring: Keyring, but: Collection[UUID] = ()) -> Batch:
             InboxEvent.id != all_(literal(list(but), ARRAY(Uuid))),
         )
         .order_by(InboxEvent.received_at)
-        .limit(BATCH)
+        .limit(most or BATCH)
         .with_for_update(skip_locked=True)
     ).all()
     batch = Batch(events=len(events))

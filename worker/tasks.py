@@ -50,25 +50,30 @@ def drain() -> None:
     """Take events out of the inbox until none is waiting, or for DRAIN_SECONDS: then others get their turn."""
     global _waiting_for
     ends = time.monotonic() + DRAIN_SECONDS
+    most = BATCH
     while time.monotonic() < ends:
         keyring = load_keyring(current_config())
         if _waiting_for != (held := set(keyring.key_ids)):
             _waiting.clear()
             _waiting_for = held
         try:
-            batch = drain_batch(keyring, _waiting)
+            batch = drain_batch(keyring, _waiting, most)
         except OperationalError as error:
             if not isinstance(error.orig, (DeadlockDetected, LockNotAvailable)):
                 raise
-            db.session.rollback()  # Two workers stood in each other's way; one of them, us, goes again.
+            # Two workers stood in each other's way; one of them, us, goes again with fewer: batches that share mailboxes
+            # in another order would stand in each other's way for ever, and single events cannot.
+            db.session.rollback()
+            most = max(1, most // 10)
             continue
         _waiting.update(batch.waiting)
         if batch.mails:
             wake(TaskName.MAIL)
         if batch.recalled:
             wake(TaskName.BUNDLES)
-        if batch.events < BATCH:
+        if batch.events < most:
             return
+        most = min(BATCH, 2 * most)
     wake(TaskName.DRAIN)
 
 

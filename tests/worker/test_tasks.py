@@ -275,8 +275,10 @@ def test_a_drain_that_stood_in_anothers_way_goes_again(
 ) -> None:
     sign(house.client(), make_own.slug(make_own.petition()))
     real, failures = tasks.drain_batch, [cause(), cause()]
+    sizes: list[object] = []
 
     def in_the_way(*passed: object) -> object:
+        sizes.append(passed[2])
         if failures:
             raise OperationalError("x", {}, failures.pop())
         return real(*passed)  # type: ignore[arg-type]  # As they were passed.
@@ -284,6 +286,7 @@ def test_a_drain_that_stood_in_anothers_way_goes_again(
     monkeypatch.setattr(tasks, "drain_batch", in_the_way)
     tasks.drain.run()
     assert house.value("SELECT state FROM inbox") == "done"
+    assert sizes[:3] == [200, 20, 2], "with fewer each time, until it stands in nobody's way"
     monkeypatch.setattr(
         tasks, "drain_batch", lambda *_passed: (_ for _ in ()).throw(OperationalError("x", {}, Exception("gone")))
     )
