@@ -167,7 +167,9 @@ def withdraw(account: Account, approval_id: UUID) -> Approval:
 def withdraw_all_of(account_id: int) -> None:
     """Take back whatever somebody asked for who is no longer here to answer for it. Does not commit."""
     theirs = Approval.requested_by == account_id, Approval.state == ApprovalState.PENDING
-    db.session.execute(update(Approval).where(*theirs).values(state=ApprovalState.WITHDRAWN))
+    taken_back = update(Approval).where(*theirs).values(state=ApprovalState.WITHDRAWN).returning(Approval)
+    for approval in db.session.scalars(taken_back).all():
+        _record(WITHDRAWN, None, approval)
 
 
 def _decide(account: Account, approval_id: UUID, state: ApprovalState, reason: str) -> Approval:

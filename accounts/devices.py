@@ -16,6 +16,7 @@ from accounts.models import Account
 from core.config import current_config
 from core.extensions import db
 from core.throttles import attempt, network
+from core.typed import stored_email
 
 LIFE = timedelta(days=90)
 
@@ -46,7 +47,7 @@ def known_as(email: str) -> str | None:
     account = db.session.get(Account, account_id)
     if (
         account is None
-        or account.email != email.strip().lower()
+        or account.email != stored_email(email)
         or made_at < account.devices_since.replace(microsecond=0)
     ):
         return None
@@ -60,7 +61,7 @@ def may_try(email: str, mark: str | None, *, by_recovery_code: bool) -> bool:
     """
     if mark is not None:
         return attempt("20 per 5 minutes", "login-known", mark)
-    address = email.strip().lower()
+    address = stored_email(email)
     limits: list[tuple[str, str, tuple[str, ...]]] = [
         ("30 per 5 minutes", "login-network", (network(),)),
         ("10 per 5 minutes", "login-here", (address, network())),

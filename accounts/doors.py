@@ -89,7 +89,6 @@ def ask_for_proof(account: Account, proof: Proof, action: str) -> ResponseReturn
         "accounts/prove.html",
         form=form,
         action=action,
-        passkey_only=proof is not Proof.FRESH_BEST,
         with_code=proof is Proof.FRESH_BEST,
         options=request_options(sessions.challenge(), account.passkeys) if account.passkeys else None,
         kept=[

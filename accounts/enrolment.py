@@ -107,7 +107,7 @@ def revoke_invitations(account: Account) -> None:
 def _enrolled(account: Account, method: Method) -> bool:
     """After a first second factor: the account is whole, its link used up, and the session one like any other."""
     row = sessions.this_session()
-    if row.method != Method.INVITATION:
+    if not sessions.is_enrolling():
         return True
     unused = Invitation.id == row.invitation_id, Invitation.used_at.is_(None), Invitation.revoked_at.is_(None)
     spent = db.session.execute(update(Invitation).where(*unused).values(used_at=func.now()).returning(Invitation.id))

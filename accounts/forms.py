@@ -29,6 +29,7 @@ from core.lists import FilterForm
 from core.typed import MAX_EMAIL, normal_email, tidy_line, tidy_lines
 
 TOO_LONG = _l("This is too long.")
+CODE_HINT = _l("Six digits from your authenticator app, or one of your recovery codes.")
 
 
 def _passphrase() -> PasswordField:
@@ -42,7 +43,7 @@ def _code() -> StringField:
     return StringField(
         _l("Code"),
         [InputRequired(_l("Enter the code.")), Length(max=64, message=TOO_LONG)],
-        description=_l("Six digits from your authenticator app, or one of your recovery codes."),
+        description=CODE_HINT,
     )
 
 
@@ -102,7 +103,7 @@ class ProofForm(FlaskForm):
     proof_code = StringField(
         _l("Code"),
         [Length(max=64, message=TOO_LONG)],
-        description=_l("Six digits from your authenticator app, or one of your recovery codes."),
+        description=CODE_HINT,
     )
 
 

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from flask import url_for
 from flask_babel import gettext as _
-from flask_babel import lazy_gettext as _l
-from flask_babel import ngettext
 from markupsafe import Markup
 from sqlalchemy import func, or_, select
 
-from accounts import approvals, desk, factors, requests, resets, roles, sessions
+from accounts import approvals, factors, requests, resets, roles, sessions
 from accounts.approvals import ApprovalKind
-from accounts.desk import Place, Waiting
 from accounts.forms import ApprovalFilter, PeopleFilter
-from accounts.models import Account, AccountRequest, Approval, ApprovalState, Grant, StaffRole
-from accounts.permissions import Action, may_somewhere
+from accounts.models import Account, AccountRequest, Approval, ApprovalState, Grant
 from core.errors import NotFoundError
 from core.extensions import db
 from core.lists import Listing, read_page
-
-FEW_CODES = 3
 
 
 def find_person(account_id: int) -> Account:
@@ -162,98 +154,3 @@ def list_approvals(account: Account, form: ApprovalFilter) -> Listing[ApprovalRo
         query = query.where(Approval.kind == form.kind.data)
     sorts = {"asked": Approval.requested_at, "kind": Approval.kind, "state": Approval.state, "id": Approval.id}
     return read_page(query, sorts, "-asked", form).map(lambda row: describe_approval(account, row))
-
-
-# --- The start page -------------------------------------------------------------------------------------------------------
-
-
-@desk.waits
-def _approvals_wait(account: Account) -> Iterable[Waiting]:
-    waiting = approvals.waiting_for(account).subquery()
-    number = db.session.scalars(select(func.count()).select_from(waiting)).one()
-    if number:
-        text = ngettext("%(num)s request waits for your decision.", "%(num)s requests wait for your decision.", number)
-        yield Waiting(text, url_for("accounts.list_approvals", state="pending"), urgent=True)
-
-
-@desk.waits
-def _own_keys_wait(account: Account) -> Iterable[Waiting]:
-    if roles.is_administrator(account) and not account.passkeys:
-        yield Waiting(_("Administrators need a passkey. Add yours."), url_for("accounts.add_passkey"), urgent=True)
-    elif len(account.passkeys) == 1 and account.totp_sealed is None:
-        yield Waiting(
-            _("You have one passkey and nothing else. Add a second one, in case you lose it."),
-            url_for("accounts.add_passkey"),
-        )
-    if (left := factors.unused_recovery_codes(account)) < FEW_CODES:
-        text = ngettext(
-            "%(num)s recovery code is left. Make new ones.", "%(num)s recovery codes are left. Make new ones.", left
-        )
-        yield Waiting(text, url_for("accounts.keys", _anchor="codes"))
-
-
-@desk.waits
-def _people_wait(account: Account) -> Iterable[Waiting]:
-    if not may_somewhere(account, Action.MANAGE_PEOPLE):
-        return
-    administrators = db.session.scalars(
-        select(func.count(Account.id.distinct()))
-        .join(Grant)
-        .where(Grant.role == StaffRole.ADMINISTRATOR, Account.is_active, Account.enrolled_at.is_not(None))
-    ).one()
-    if administrators < 2:
-        yield Waiting(
-            _("You are the only administrator. Nothing that needs two can be approved."),
-            url_for("accounts.list_people"),
-            urgent=True,
-        )
-    due = db.session.execute(
-        select(Approval.subject_id, Account.name)
-        .join(Account, Account.id == Approval.subject_id)
-        .where(
-            Approval.kind == resets.FACTOR_RESET.name,
-            Approval.state == ApprovalState.APPROVED,
-            Approval.done_at.is_(None),
-            Approval.due_at <= func.now(),
-            Approval.due_at > func.now() - resets.CARRY_OUT_WITHIN,
-        )
-    ).all()
-    for account_id, name in due:
-        yield Waiting(
-            _("The two days for %(name)s are over: make the link.", name=name),
-            url_for("accounts.person", account_id=account_id),
-        )
-
-
-desk.add_place(
-    Place(
-        _l("Approvals"),
-        "accounts.list_approvals",
-        _l("What waits for a second person, and what you asked for."),
-        lambda account: may_somewhere(account, Action.DECIDE),
-    )
-)
-desk.add_place(
-    Place(
-        _l("People"),
-        "accounts.list_people",
-        _l("Who has an account, and what they may do."),
-        lambda account: may_somewhere(account, Action.SEE_PEOPLE),
-    )
-)
-desk.add_place(
-    Place(
-        _l("Audit trail"),
-        "accounts.audit",
-        _l("Who did what, and when."),
-        lambda account: may_somewhere(account, Action.READ_AUDIT),
-    )
-)
-desk.add_place(
-    Place(
-        _l("Health"),
-        "accounts.platform_health",
-        _l("Whether everything that should run does run."),
-        lambda account: may_somewhere(account, Action.SEE_HEALTH),
-    )
-)

@@ -80,6 +80,14 @@ def is_due(approval: Approval | None) -> bool:
     return approval is not None and bool(db.session.scalar(select(due).where(Approval.id == approval.id)))
 
 
+def all_due() -> list[tuple[int, str]]:
+    """Number and name of everybody whose agreed reset can be carried out now."""
+    now = Approval.due_at <= func.now(), Approval.due_at > func.now() - CARRY_OUT_WITHIN
+    agreed = Approval.kind == FACTOR_RESET.name, Approval.state == ApprovalState.APPROVED, Approval.done_at.is_(None)
+    rows = select(Account.id, Account.name).join(Approval, Approval.subject_id == Account.id).where(*agreed, *now)
+    return [(number, name) for number, name in db.session.execute(rows)]
+
+
 def stop_reset(by: Account, account: Account) -> None:
     """Its owner logs in and says that it was not them, or an administrator has doubts: whatever is under way ends. Commits."""
     mine = Approval.kind == FACTOR_RESET.name, Approval.subject_id == account.id, Approval.done_at.is_(None)

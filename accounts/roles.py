@@ -25,6 +25,7 @@ from core.errors import DomainError, NotFoundError
 from core.extensions import db
 from core.i18n import country_name, current_language
 from core.queues import TaskName, wake
+from core.typed import stored_email
 
 GRANTED = auditable("grant.added", _l("Gave a role"))
 REVOKED = auditable("grant.removed", _l("Took a role away"))
@@ -51,14 +52,13 @@ def _titles() -> dict[int, str]:
     return titles
 
 
-def describe_grant(details: dict[str, Any]) -> str:
+def describe_grant(role: str, petition_id: int | None, country_code: str | None) -> str:
     """Role, title of the petition and country, such as “Coordinator, Poland”, in the reader's language."""
-    parts = [str(ROLE_LABELS[StaffRole(details["role"])])]
-    if details.get("petition_id") is not None:
-        number = details["petition_id"]
-        parts.append(_titles().get(number, _("petition %(number)s", number=number)))
-    if details.get("country_code"):
-        parts.append(country_name(details["country_code"]))
+    parts = [str(ROLE_LABELS[StaffRole(role)])]
+    if petition_id is not None:
+        parts.append(_titles().get(petition_id, _("petition %(number)s", number=petition_id)))
+    if country_code:
+        parts.append(country_name(country_code))
     return ", ".join(parts)
 
 
@@ -69,10 +69,12 @@ def name_of(account_id: int | None) -> str:
 
 
 def _describe_grant_request(approval: Approval) -> str:
-    name, role = name_of(approval.subject_id), describe_grant(approval.details)
-    if approval.details.get("close"):
+    details = approval.details
+    name = name_of(approval.subject_id)
+    role = describe_grant(details["role"], details["petition_id"], details["country_code"])
+    if details.get("close"):
         return _("Close the account of %(name)s (%(role)s)", name=name, role=role)
-    if approval.details.get("remove"):
+    if details.get("remove"):
         return _("%(name)s: take away “%(role)s”", name=name, role=role)
     return f"{name}: {role}"
 
@@ -180,8 +182,8 @@ def _remove_grant(account: Account, grant: Grant | None, by: int | None) -> None
     role, petition_id, country_code = grant.role, grant.petition_id, grant.country_code
     db.session.execute(delete(Grant).where(Grant.id == grant.id))
     db.session.expire(account, ["grants"])
-    approvals.withdraw_all_of(account.id)
     _changed_roles(account)
+    approvals.withdraw_all_of(account.id)
     record(REVOKED, by, "account", account.id, petition_id=petition_id, country_code=country_code, role=role)
 
 
@@ -190,15 +192,16 @@ def is_administrator(account: Account) -> bool:
     return any(grant.role == StaffRole.ADMINISTRATOR for grant in account.grants)
 
 
+def administrators() -> set[int]:
+    """Numbers of the administrators who can log in."""
+    able = Grant.role == StaffRole.ADMINISTRATOR, Account.is_active, Account.enrolled_at.is_not(None)
+    return set(db.session.scalars(select(Account.id).join(Grant).where(*able)))
+
+
 def _keep_an_administrator(but: Account) -> None:
     """Raise LastAdministratorError unless another administrator can log in. Two removals at once come one after the other."""
     db.session.execute(select(func.pg_advisory_xact_lock(*_ONE_REMOVAL)))
-    others = db.session.scalars(
-        select(Account.id)
-        .join(Grant)
-        .where(Grant.role == StaffRole.ADMINISTRATOR, Account.is_active, Account.enrolled_at.is_not(None))
-    ).all()
-    if set(others) <= {but.id}:
+    if administrators() <= {but.id}:
         db.session.rollback()
         raise LastAdministratorError
 
@@ -236,25 +239,34 @@ def reopen_account(by: Account | None, account: Account) -> None:
 
 
 def invite(
-    by: Account | None, email: str, name: str, language: str, *, by_mail: bool, reason: str = "", **wish: Any
+    by: Account | None,
+    email: str,
+    name: str,
+    language: str,
+    *,
+    by_mail: bool,
+    reason: str = "",
+    role: str | None,
+    petition_id: int | None,
+    country_code: str | None,
 ) -> tuple[Account, str]:
     """Make an account without a role, and the link that lets its holder set it up. Commits.
 
-    A role that is wished for (`role`, `petition_id`, `country_code`) is asked for at the same time, and waits for a second
-    person; by the command line (`by` None) it is granted at once. Raises EmailTakenError.
+    A role that is wished for is asked for at the same time, and waits for a second person; by the command line (`by` None)
+    it is granted at once. Raises EmailTakenError.
     """
     if find_by_email(email) is not None:
         raise EmailTakenError
-    account = Account(email=email.strip().lower(), name=name, language=language, grants=[], passkeys=[])
+    account = Account(email=stored_email(email), name=name, language=language, grants=[], passkeys=[])
     db.session.add(account)
     db.session.flush()
     link = new_invitation(account, by)
     if by_mail:
         tell(account, News.INVITED, link=link)
-    if wish.get("role") and by is None:
-        add_grant(account, wish["role"], wish.get("petition_id"), wish.get("country_code"), None)
-    elif wish.get("role") and by is not None:
-        _ask_for_grant(by, account, wish["role"], wish.get("petition_id"), wish.get("country_code"), reason)
+    if role is not None and by is None:
+        add_grant(account, role, petition_id, country_code, None)
+    elif role is not None and by is not None:
+        _ask_for_grant(by, account, role, petition_id, country_code, reason)
     record(INVITED, by.id if by else None, "account", account.id, how=None if by else COMMAND_LINE)
     db.session.commit()
     wake(TaskName.DRAIN)

@@ -14,7 +14,7 @@ from accounts.models import Account, Method, SpentChallenge
 from core.audit import auditable, record
 from core.extensions import db
 from core.queues import TaskName, wake
-from core.typed import normal_email
+from core.typed import stored_email
 
 LOGGED_IN = auditable("session.begun", _l("Logged in"))
 REFUSED_LOGIN = auditable("session.refused", _l("A log-in failed"))
@@ -25,8 +25,7 @@ DENIED = auditable("door.denied", _l("Was refused a page"))
 
 def find_by_email(email: str) -> Account | None:
     """The account of an address as somebody typed it."""
-    typed = email.replace("\0", "").strip()
-    return db.session.scalar(select(Account).where(Account.email == (normal_email(typed) or typed).lower()))
+    return db.session.scalar(select(Account).where(Account.email == stored_email(email)))
 
 
 def log_in(email: str, passphrase: str, code: str, *, known_device: bool) -> Account | None:
@@ -39,22 +38,19 @@ def log_in(email: str, passphrase: str, code: str, *, known_device: bool) -> Acc
     before = _state_of(account)
     is_open = account is not None and account.is_active and account.enrolled_at is not None
     knows = factors.is_secret(account.password_hash if account and is_open else None, passphrase)
-    trusted = account if knows else None
-    if factors.looks_like_recovery_code(code):
-        method, has_code = Method.RECOVERY, factors.spend_recovery_code(trusted, code)
-    else:
-        method, has_code = Method.TOTP, trusted is not None and factors.spend_totp(trusted, code)
-    if account is None or not has_code:
-        if trusted is not None and not known_device:
-            tell_if_possible(trusted, News.WRONG_CODE)
+    method = _method(account if knows else None, code)
+    if account is not None and method is not None:
+        # Hashing takes its time: what was closed, changed or ended meanwhile is not to be opened by what was true before.
+        db.session.refresh(account, with_for_update=True)
+        if _state_of(account) != before:
+            db.session.rollback()
+            method = None
+    if account is None or method is None:
+        if account is not None and knows and not known_device:
+            tell_if_possible(account, News.WRONG_CODE)
         record(REFUSED_LOGIN, None, "account", account.id if account else "")
         db.session.commit()
         wake(TaskName.DRAIN)
-        return None
-    # Hashing takes its time: whatever was closed, changed or ended meanwhile is not to be opened by what was true before.
-    db.session.refresh(account, with_for_update=True)
-    if _state_of(account) != before:
-        db.session.rollback()
         return None
     _begin(account, method)
     if method is Method.RECOVERY:
@@ -64,6 +60,13 @@ def log_in(email: str, passphrase: str, code: str, *, known_device: bool) -> Acc
     db.session.commit()
     wake(TaskName.DRAIN)
     return account
+
+
+def _method(account: Account | None, code: str) -> Method | None:
+    """What a code is of an account, spent by this; None for a wrong or used one, and for nobody, after the same work."""
+    if factors.looks_like_recovery_code(code):
+        return Method.RECOVERY if factors.spend_recovery_code(account, code) else None
+    return Method.TOTP if account is not None and factors.spend_totp(account, code) else None
 
 
 def _state_of(account: Account | None) -> tuple[object, ...]:
@@ -100,11 +103,7 @@ def _begin(account: Account, method: Method) -> None:
 def prove_again(account: Account, passphrase: str, code: str) -> bool:
     """Prove anew by passphrase and code who one is. Commits."""
     knows = factors.is_secret(account.password_hash, passphrase)
-    if factors.looks_like_recovery_code(code):
-        method, has_code = Method.RECOVERY, factors.spend_recovery_code(account if knows else None, code)
-    else:
-        method, has_code = Method.TOTP, knows and factors.spend_totp(account, code)
-    return _proved(account, method if has_code else None)
+    return _proved(account, _method(account if knows else None, code))
 
 
 def prove_again_with_passkey(account: Account, answer: str) -> bool:

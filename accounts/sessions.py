@@ -24,7 +24,8 @@ from core.extensions import db
 LOGGED_OUT = auditable("session.ended", _l("Logged out"))
 ALL_ENDED = auditable("session.all_ended", _l("Ended every session of an account"))
 
-_CHALLENGE_LIFE = FRESH
+CHALLENGE_LIFE = FRESH
+"""How long a passkey may take to answer."""
 _BROWSERS = ("Edg", "OPR", "Firefox", "Chrome", "Safari")
 _SYSTEMS = ("Android", "iPhone", "iPad", "Windows", "Mac OS X", "Linux")
 _BETTER = {"Edg": "Edge", "OPR": "Opera", "Mac OS X": "macOS"}
@@ -157,7 +158,7 @@ def end_all(account_id: int, *, but: UUID | None = None) -> None:
 def challenge() -> bytes:
     """What a passkey is to sign in this session: one for all tabs, new every few minutes and after each use. Commits."""
     row = this_session()
-    still_good = (StaffSession.challenge.is_not(None)) & (StaffSession.challenged_at > func.now() - _CHALLENGE_LIFE / 2)
+    still_good = (StaffSession.challenge.is_not(None)) & (StaffSession.challenged_at > func.now() - CHALLENGE_LIFE / 2)
     found = db.session.scalar(select(StaffSession.challenge).where(StaffSession.id == row.id, still_good))
     if found is None:
         found = secrets.token_bytes(32)
@@ -170,7 +171,7 @@ def challenge() -> bytes:
 def take_challenge() -> bytes | None:
     """The challenge of this session, which is used up with this; None when there is none or it is too old. Does not commit."""
     row = this_session()
-    good = StaffSession.id == row.id, StaffSession.challenged_at > func.now() - _CHALLENGE_LIFE
+    good = StaffSession.id == row.id, StaffSession.challenged_at > func.now() - CHALLENGE_LIFE
     found = db.session.scalar(select(StaffSession.challenge).where(*good).with_for_update())
     db.session.execute(update(StaffSession).where(StaffSession.id == row.id).values(challenge=None))
     return found

@@ -31,6 +31,12 @@ def tidy_lines(text: str | None) -> str:
     return "\n".join(tidy_line(line) for line in (text or "").splitlines()).strip()
 
 
+def stored_email(typed: str) -> str:
+    """An address of somebody who logs in, as it is stored and looked up: as mail is sent to it, in lower case."""
+    text = typed.replace("\0", "").strip()
+    return (normal_email(text) or text).lower()
+
+
 def normal_email(text: str) -> str | None:
     """The address as mail is sent to it, or None when it is not an address that mail can be sent to.
 

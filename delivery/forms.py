@@ -6,19 +6,10 @@ from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from flask_wtf import FlaskForm
 from wtforms import SelectField
 
 from core.lists import FilterForm
 from delivery.models import BUNDLE_STATE_LABELS
-
-
-class RequestBundleForm(FlaskForm):
-    """The button that asks for a bundle."""
-
-
-class DownloadForm(FlaskForm):
-    """The button that takes a ready bundle away."""
 
 
 class BundleFilter(FilterForm):

@@ -8,13 +8,14 @@ from flask import Blueprint, make_response, redirect, render_template, request, 
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
+from accounts.forms import ButtonForm
 from accounts.models import ApprovalState
 from accounts.permissions import Action, needs
 from core.answers import browser_secret, keep_secret, new_secret
 from core.i18n import current_language
 from core.waiting import look_again, looks, next_look
 from delivery import services
-from delivery.forms import BundleFilter, DownloadForm, RequestBundleForm
+from delivery.forms import BundleFilter
 from delivery.models import BUILD_STEP_LABELS, BUNDLE_STATE_LABELS, UNDER_WAY, BundleState, bundle_code
 from petitions.models import PETITION_STATE_LABELS, SIGNATURE_STATE_LABELS
 
@@ -41,7 +42,7 @@ def petition(petition_id: int) -> ResponseReturnValue:
         text=text,
         counts=services.addressee_counts(current_user, found),
         listing=services.list_bundles(current_user, found, BundleFilter(request.args)),
-        form=RequestBundleForm(),
+        form=ButtonForm(),
         bundle_states=BUNDLE_STATE_LABELS,
         signature_states=SIGNATURE_STATE_LABELS,
     )
@@ -71,7 +72,7 @@ def bundle(bundle_id: UUID) -> ResponseReturnValue:
         under_way=under_way,
         approval=approval,
         again=again,
-        form=DownloadForm(),
+        form=ButtonForm(),
         downloads=services.downloads_of(row.bundle),
         bundle_states=BUNDLE_STATE_LABELS,
         build_steps=BUILD_STEP_LABELS,

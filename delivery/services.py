@@ -10,6 +10,7 @@ from flask import url_for
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
+from markupsafe import Markup, escape
 from sqlalchemy import func, insert, select
 
 from accounts import approvals, desk
@@ -21,6 +22,7 @@ from core.answers import public_key, read_answer
 from core.audit import auditable, record
 from core.errors import NotFoundError
 from core.extensions import db
+from core.i18n import spoken
 from core.lists import Listing, read_page
 from core.queues import TaskName, wake
 from delivery.forms import BundleFilter
@@ -203,7 +205,7 @@ def downloads_of(bundle: Bundle) -> Sequence[tuple[Download, str]]:
 # --- For the console's common pages ------------------------------------------------------------------------------------
 
 
-def _describe(approval: Approval) -> str:
+def _describe(approval: Approval) -> Markup:
     """ "Ministry of Foreign Affairs of ..., 114 signatures"."""
     row = db.session.execute(
         select(Bundle, Addressee)
@@ -219,7 +221,7 @@ def _describe(approval: Approval) -> str:
         0,
     )
     signatures = ngettext("%(num)s signature", "%(num)s signatures", counted)
-    return f"{row[1].name_en}: {signatures}"
+    return Markup("{}: {}").format(spoken(row[1].name_en, "en"), signatures)
 
 
 BUNDLE = approvals.register(
@@ -249,11 +251,11 @@ def _bundles_wait(account: Account) -> Iterable[Waiting]:
     for bundle, addressee in rows:
         if not may(account, Action.TAKE_BUNDLE, bundle.petition_id, addressee.country_code):
             continue
-        url = url_for("delivery.bundle", bundle_id=bundle.id)
+        url, name = url_for("delivery.bundle", bundle_id=bundle.id), spoken(addressee.name_en, "en")
         if bundle.state == BundleState.READY:
-            yield Waiting(_("The bundle for %(name)s is ready.", name=addressee.name_en), url)
+            yield Waiting(escape(_("The bundle for %(name)s is ready.")) % {"name": name}, url)
         else:
-            yield Waiting(_("The bundle for %(name)s failed. Ask for a new one.", name=addressee.name_en), url)
+            yield Waiting(escape(_("The bundle for %(name)s failed. Ask for a new one.")) % {"name": name}, url)
 
 
 desk.add_place(

@@ -92,6 +92,7 @@ def test_web_processes_load_nothing_of_the_workers(role: str, tmp_path: Path) ->
         "petitions.lookup",
         "accounts.notices",
         "delivery.building",
+        "delivery.claims",
         "core.demo",
         "pypdf",
     ):

@@ -27,7 +27,7 @@ from core.extensions import db
 from core.inbox import MAX_ATTEMPTS, InboxEvent, PublicSealingKey
 from core.keyring import Keyring
 from core.sealing import KeyNotHeldError, context, unseal
-from delivery.building import recall_bundles
+from delivery.claims import recall_bundles
 from petitions import intake, lookup, states
 from petitions.intake import Opened
 from petitions.states import Moves, Outcome

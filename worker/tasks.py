@@ -24,7 +24,7 @@ from core.fsck import run_fsck
 from core.keyring import load_keyring
 from core.queues import QUEUES, TaskName, wake
 from core.sealing import KeyNotHeldError
-from delivery import building
+from delivery import building, claims
 from petitions.states import expire_unconfirmed, forget_duplicates
 from worker.drain import BATCH, drain_batch, forget_unreadable, report_missing_keys
 from worker.mail import forget_sent, send_due
@@ -89,16 +89,16 @@ def bundles() -> None:
     """Build what is waiting, each tried once, for BUNDLE_SECONDS: then mails get their turn. One that fails stops no other."""
     config, failed = current_config(), set[UUID]()
     ends = time.monotonic() + BUNDLE_SECONDS
-    while (claim := building.claim_bundle(failed)) is not None:
+    while (claim := claims.claim_bundle(failed)) is not None:
         try:
             building.build(claim, load_keyring(config), draw_bundle, config)
-        except building.LeaseLostError:
+        except claims.LeaseLostError:
             log.warning("bundle %s was taken over by another worker", claim.bundle_id)
         except Exception as error:
             # The row goes back to waiting, and is given up by its count of attempts. The text of the error may quote
             # a name, so only its type and place are logged.
             log.error("building bundle %s failed: %s", claim.bundle_id, describe(error))
-            building.release(claim, blameless=isinstance(error, (UnavailableError, KeyNotHeldError)))
+            claims.release(claim, blameless=isinstance(error, (UnavailableError, KeyNotHeldError)))
             failed.add(claim.bundle_id)
         else:
             if time.monotonic() > ends:
@@ -149,6 +149,7 @@ def check() -> None:
     try:
         broken = [item.name for item, number in run_fsck() if number]
     except Exception:
+        # A check that cannot be made must not look like one that found nothing; what went wrong is logged where it is caught.
         db.session.rollback()
         vitals.report("fsck", {"broken": ["?"]})
         raise

@@ -6,9 +6,10 @@ from flask import Blueprint, Response, g
 from flask.blueprints import BlueprintSetupState
 from flask_login import current_user
 
-from accounts import desk, devices, health, sessions
+from accounts import desk, devices, sessions
 from accounts.doors import doorkeeper, may_here
 from accounts.sessions import is_enrolling
+from core import health as platform_health
 from core import lists
 from core.audit import labels
 from core.extensions import login_manager
@@ -25,7 +26,7 @@ def _stand_at_the_door(state: BlueprintSetupState) -> None:
         may=may_here,
         places=lambda: desk.places_for(current_user),
         is_enrolling=is_enrolling,
-        silent_workers=health.silent_workers,
+        silent_workers=platform_health.silent_workers,
         messages=lists.messages,
         audit_labels=labels,
     )
@@ -39,4 +40,5 @@ def _know_this_browser_still(response: Response) -> Response:
     return response
 
 
-from accounts.routes import approvals, login, me, people, start, trail  # noqa: E402, F401  # They add themselves to `bp`.
+import accounts.places  # noqa: E402, F401  # It registers what waits, and the rooms.
+from accounts.routes import approvals, health, login, me, people, start, trail  # noqa: E402, F401  # They add themselves to `bp`.

@@ -22,11 +22,11 @@ from core.i18n import current_language
 from core.security import EVERYBODY, open_to
 from core.throttles import attempt, network
 
-CHALLENGE_SECONDS = 300
+CHALLENGE_SECONDS = sessions.CHALLENGE_LIFE.total_seconds()
 
 
 def _challenge() -> bytes:
-    """What a passkey is to sign to log in from this browser. One that was used to log in is refused by the sessions' table."""
+    """What a passkey is to sign to log in from this browser. One that was used to log in is remembered in the database, and refused."""
     made_at, text = session.get("challenge", (0, ""))
     if time.time() - made_at > CHALLENGE_SECONDS / 2:
         text = base64.b64encode(secrets.token_bytes(32)).decode()

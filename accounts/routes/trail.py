@@ -1,11 +1,11 @@
-"""The audit trail, and how the platform is doing."""
+"""The audit trail."""
 
 from __future__ import annotations
 
 from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
-from accounts import health, people, trail
+from accounts import people, trail
 from accounts.forms import AuditFilter
 from accounts.permissions import Action, needs
 from accounts.routes import bp
@@ -21,10 +21,3 @@ def audit() -> ResponseReturnValue:
     form = AuditFilter(known, actions, request.args)
     listing = trail.list_entries(form)
     return render_template("accounts/audit.html", listing=listing, told=trail.told, names=dict(known))
-
-
-@bp.get("/health")
-@needs(Action.SEE_HEALTH)
-def platform_health() -> ResponseReturnValue:
-    """Workers, queues, mail, disk, keys, invariants."""
-    return render_template("accounts/health.html", panel=health.read_panel())

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from accounts.health import read_panel, silent_workers
 from core import fsck, vitals
 from core.config import Role
 from core.extensions import db
+from core.health import read_panel, silent_workers
 from core.queues import QUEUES, TaskName
 from tests.conftest import House
 from tests.factories import Factory, counted, enter, post, signed

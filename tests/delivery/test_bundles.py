@@ -19,7 +19,7 @@ from core.demo.register import read_register
 from core.extensions import db
 from core.records import open_row_key
 from core.sealing import SealingError, context, decrypt
-from delivery import building
+from delivery import building, claims
 from delivery.document import BundleDocument, Volume
 from delivery.models import bundle_code
 from tests.conftest import House
@@ -57,7 +57,7 @@ def ask(house: House, client: FlaskClient, petition_id: int, country: str = "PL"
 
 def build(house: House, draw: Any = draw_bundle) -> None:
     with house.inside(Role.WORKER) as app:
-        claim = building.claim_bundle()
+        claim = claims.claim_bundle()
         assert claim is not None
         building.build(claim, house.keyring, draw, app.extensions["zbor"])
 
@@ -243,7 +243,7 @@ def test_withdrawals_at_once_do_not_stand_in_each_others_way(
     build(house, lambda _document: volumes())
     for row in rows:
         press(house.client(), f"/withdraw/{token(house, 'withdraw', row.id)}")
-    both_have_erased, recall = Barrier(2, timeout=10), building.recall_bundles
+    both_have_erased, recall = Barrier(2, timeout=10), claims.recall_bundles
 
     def recall_together(*erased: Any) -> None:
         both_have_erased.wait()
@@ -269,7 +269,7 @@ def test_who_withdraws_while_a_bundle_is_built_is_not_in_it(house: House, make_o
             house.drain()
         return volumes()
 
-    with pytest.raises(building.LeaseLostError):
+    with pytest.raises(claims.LeaseLostError):
         build(house, draw)
     build(house, draw)
     assert (the_bundle(house).state, the_bundle(house).signatures) == ("ready", 1)
@@ -300,13 +300,13 @@ def test_a_builder_that_went_silent_is_taken_over_and_fenced_off(
     counted(house, make_own.slug(petition))
     ask(house, log_in(house, make_own, petition), petition)
     with house.inside(Role.WORKER) as app:
-        silent = building.claim_bundle()
+        silent = claims.claim_bundle()
         assert silent is not None
-        assert building.claim_bundle() is None
+        assert claims.claim_bundle() is None
         house.sql("UPDATE bundles SET leased_until = now() - interval '1 second'")
         build(house, lambda _document: volumes(b"%PDF second"))
         ready = the_bundle(house)
-        with pytest.raises(building.LeaseLostError):
+        with pytest.raises(claims.LeaseLostError):
             building.build(silent, house.keyring, lambda _document: volumes(b"%PDF first"), app.extensions["zbor"])
         db.session.rollback()
     assert the_bundle(house) == ready
@@ -320,11 +320,11 @@ def test_a_build_that_fails_goes_back_and_is_given_up_in_the_end(
     client = log_in(house, make_own, petition)
     page = ask(house, client, petition)
     with house.inside(Role.WORKER):
-        for _ in range(building.MAX_ATTEMPTS):
-            claim = building.claim_bundle()
+        for _ in range(claims.MAX_ATTEMPTS):
+            claim = claims.claim_bundle()
             assert claim is not None
-            building.release(claim)
-        assert building.claim_bundle() is None
+            claims.release(claim)
+        assert claims.claim_bundle() is None
     assert the_bundle(house).state == "failed"
     assert "could not be made" in client.get(page.location).text
     assert ask(house, client, petition).location != page.location
@@ -338,13 +338,13 @@ def test_a_bundle_that_is_left_out_lets_the_next_be_built(house: House, make_own
     for country in ("PL", "LT"):
         ask(house, client, petition, country)
     with house.inside(Role.WORKER):
-        first = building.claim_bundle()
+        first = claims.claim_bundle()
         assert first is not None
-        building.release(first, blameless=True)
-        second = building.claim_bundle({first.bundle_id})
+        claims.release(first, blameless=True)
+        second = claims.claim_bundle({first.bundle_id})
         assert second is not None
         assert second.bundle_id != first.bundle_id
-        assert building.claim_bundle({first.bundle_id, second.bundle_id}) is None
+        assert claims.claim_bundle({first.bundle_id, second.bundle_id}) is None
 
 
 def test_half_written_file_never_has_the_final_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

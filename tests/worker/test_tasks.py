@@ -19,7 +19,7 @@ from sqlalchemy.exc import OperationalError
 from core.config import Role
 from core.demo.embedded import free_port
 from core.queues import TaskName
-from delivery import building
+from delivery import building, claims
 from delivery.document import Volume
 from tests.conftest import ROOT, House, Secrets
 from tests.factories import Factory, counted, press, sign, signed, token
@@ -167,7 +167,7 @@ def test_a_bundle_whose_key_is_away_waits_for_it(
     keyring = house.keyring
     monkeypatch.setattr(tasks, "load_keyring", lambda _config: replace(keyring, private_keys={}))
     monkeypatch.setattr(tasks, "draw_bundle", lambda _document: [Volume("letter", b"%PDF", 1)])
-    for _ in range(building.MAX_ATTEMPTS + 1):
+    for _ in range(claims.MAX_ATTEMPTS + 1):
         tasks.bundles.run()
     assert house.sql("SELECT state, attempts FROM bundles").one() == ("approved", 0)
     monkeypatch.setattr(tasks, "load_keyring", lambda _config: keyring)
@@ -182,7 +182,7 @@ def test_a_bundle_taken_over_is_left_to_the_other(
 
     def lose(*_args: object) -> None:
         house.sql("UPDATE bundles SET fence = fence + 1")
-        raise building.LeaseLostError
+        raise claims.LeaseLostError
 
     monkeypatch.setattr(building, "build", lose)
     tasks.bundles.run()
