@@ -82,6 +82,6 @@ def told(entry: AuditEntry) -> list[str]:
     for name, value in json.loads(entry.details).items():
         if name in _SAID_BY_NAME:
             lines.append(str(_WORDS[name]))
-        elif name not in _NOT_SAID:
+        elif name not in _NOT_SAID and value not in (entry.object_kind, entry.country_code):
             lines.append(str(_WORDS.get(value, value)))
     return lines

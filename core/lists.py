@@ -28,7 +28,9 @@ class FilterForm(FlaskForm):
         """Check what was sent; afterwards only what is valid stands in the fields."""
         self.validate()
         for field in self:
-            if field.errors:
+            if not field.raw_data:
+                field.errors = []  # Nothing was sent, and nothing is filtered by it.
+            elif field.errors:
                 field.data = None
 
 

@@ -314,6 +314,10 @@ def test_the_list_of_people_keeps_its_state_in_the_address(
     assert "Name 07" in one
     assert "Name 08" not in one
     assert "Nobody matches" in client.get("/people?q=nobody").text
+    for quiet in ("/people", "/people?q=x", "/approvals", "/approvals?state=pending", "/audit", "/audit?actor=0"):
+        assert 'class="error"' not in client.get(quiet).text, quiet
+    for wrong in ("/people?role=king", "/audit?first=yesterday", "/approvals?kind=x"):
+        assert 'class="error"' in client.get(wrong).text, wrong
     for odd in (
         "?page=0",
         "?page=x",

@@ -412,6 +412,7 @@ def test_a_grant_for_one_country_shows_that_country_alone(house: House, make_own
     client = log_in(house, make_own, petition)
     house.sql("UPDATE grants SET country_code = 'LT'")
     page = client.get(f"/petitions/{petition}").text
+    assert 'class="error"' not in page
     assert "Ministry of LT" in page
     assert "Ministry of PL" not in page
     assert ask(house, client, petition, "PL").status_code == 404
