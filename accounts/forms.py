@@ -14,7 +14,6 @@ from wtforms import (
     HiddenField,
     PasswordField,
     SearchField,
-    SelectField,
     StringField,
     TextAreaField,
     ValidationError,
@@ -24,6 +23,7 @@ from wtforms.validators import DataRequired, InputRequired, Length, Optional
 from accounts import factors
 from accounts.models import APPROVAL_STATE_LABELS, ROLE_LABELS, StaffRole
 from core.config import LANGUAGES
+from core.fields import ChoiceField
 from core.i18n import country_choices, current_language
 from core.lists import FilterForm
 from core.typed import MAX_EMAIL, normal_email, tidy_line, tidy_lines
@@ -180,7 +180,7 @@ class RequestAccountForm(_NewAddress):
     name = StringField(
         _l("Your name"), [DataRequired(_l("Enter your name.")), Length(max=100, message=TOO_LONG)], filters=[tidy_line]
     )
-    country = SelectField(_l("Country"), [InputRequired(_l("Choose a country."))])
+    country = ChoiceField(_l("Country"), [InputRequired(_l("Choose a country."))])
     city = StringField(
         _l("City"), [DataRequired(_l("Enter a city.")), Length(max=100, message=TOO_LONG)], filters=[tidy_line]
     )
@@ -194,9 +194,9 @@ class RequestAccountForm(_NewAddress):
 class _Role(FlaskForm):
     """A role, for one petition and country or for all."""
 
-    role = SelectField(_l("Role"), [InputRequired(_l("Choose a role."))])
-    petition = SelectField(_l("Petition"), default="")
-    country = SelectField(_l("Country"), default="")
+    role = ChoiceField(_l("Role"), [InputRequired(_l("Choose a role."))])
+    petition = ChoiceField(_l("Petition"), default="")
+    country = ChoiceField(_l("Country"), default="")
     reason = _reason(_l("Reason"), _l("Say why; the second person reads it."))
 
     def __init__(self, petitions: list[tuple[int, str]], *args: Any, **kwargs: Any) -> None:
@@ -205,7 +205,7 @@ class _Role(FlaskForm):
         self.petition.choices = [("", _("All petitions")), *((str(number), title) for number, title in petitions)]
         self.country.choices = [("", _("All countries")), *country_choices(current_language())]
 
-    def validate_role(self, field: SelectField) -> None:
+    def validate_role(self, field: ChoiceField) -> None:
         """Raises ValidationError for an administrator of a part."""
         if field.data == StaffRole.ADMINISTRATOR and (self.petition.data or self.country.data):
             raise ValidationError(_("An administrator is one for everything: leave petition and country at “all”."))
@@ -225,7 +225,7 @@ class InviteForm(_Role, _NewAddress):
     name = StringField(
         _l("Name"), [DataRequired(_l("Enter a name.")), Length(max=100, message=TOO_LONG)], filters=[tidy_line]
     )
-    language = SelectField(_l("Language of mails"), default="en")
+    language = ChoiceField(_l("Language of mails"), default="en")
     by_mail = BooleanField(_l("Send the link by mail, too"))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -258,8 +258,8 @@ class PeopleFilter(FilterForm):
     """People by name or address, role and state."""
 
     q = SearchField(_l("Name or address"), filters=[tidy_line])
-    role = SelectField(_l("Role"))
-    state = SelectField(_l("State"))
+    role = ChoiceField(_l("Role"))
+    state = ChoiceField(_l("State"))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -273,8 +273,8 @@ PERSON_STATE_LABELS = {"open": _l("In use"), "invited": _l("Invited"), "closed":
 class ApprovalFilter(FilterForm):
     """Requests by state and kind."""
 
-    state = SelectField(_l("State"))
-    kind = SelectField(_l("Kind"))
+    state = ChoiceField(_l("State"))
+    kind = ChoiceField(_l("Kind"))
 
     def __init__(self, kinds: list[tuple[str, Any]], *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -292,8 +292,8 @@ NOBODY = "0"
 class AuditFilter(FilterForm):
     """Entries by person, action and days."""
 
-    actor = SelectField(_l("Who"))
-    action = SelectField(_l("What"))
+    actor = ChoiceField(_l("Who"))
+    action = ChoiceField(_l("What"))
     object_id = SearchField(_l("Number of the object"), filters=[tidy_line])
     first = DateField(_l("From"), [Optional()])
     last = DateField(_l("Until"), [Optional()])

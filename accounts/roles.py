@@ -11,6 +11,7 @@ from flask import g
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import delete, func, select
+from sqlalchemy.exc import IntegrityError
 
 from accounts import approvals, sessions
 from accounts.approvals import ApprovalKind, request_approval
@@ -259,7 +260,11 @@ def invite(
         raise EmailTakenError
     account = Account(email=stored_email(email), name=name, language=language, grants=[], passkeys=[])
     db.session.add(account)
-    db.session.flush()
+    try:
+        db.session.flush()
+    except IntegrityError:  # Somebody else invites the same address at this moment.
+        db.session.rollback()
+        raise EmailTakenError from None
     link = new_invitation(account, by)
     if by_mail:
         tell(account, News.INVITED, link=link)

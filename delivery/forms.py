@@ -6,8 +6,8 @@ from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from wtforms import SelectField
 
+from core.fields import ChoiceField
 from core.lists import FilterForm
 from delivery.models import BUNDLE_STATE_LABELS
 
@@ -15,7 +15,7 @@ from delivery.models import BUNDLE_STATE_LABELS
 class BundleFilter(FilterForm):
     """Bundles by state."""
 
-    state = SelectField(_l("State"))
+    state = ChoiceField(_l("State"))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

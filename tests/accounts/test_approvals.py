@@ -318,6 +318,7 @@ def test_the_list_of_people_keeps_its_state_in_the_address(
         assert 'class="error"' not in client.get(quiet).text, quiet
     for wrong in ("/people?role=king", "/audit?first=yesterday", "/approvals?kind=x"):
         assert 'class="error"' in client.get(wrong).text, wrong
+    assert "Абярыце нешта са спіса" in client.get("/people?role=king&lang=be").text
     for odd in (
         "?page=0",
         "?page=x",

@@ -15,6 +15,8 @@ from tests.browser.conftest import PHONE, Complaints, Site
 from tests.browser.scenes import CONSOLE, FORM, NO_PAGE, PUBLIC, Scene
 from tests.conftest import Secrets, make_app, make_config
 
+pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("browser")]
+
 AXE = Axe().axe_script
 WIDTHS = (PHONE["width"], 320, 768, 1024)
 """Pixels: phones, then what lies between a phone and a desk, where tables are tightest."""
@@ -56,7 +58,6 @@ def without_refresh(route: Route) -> None:
     route.fulfill(response=answer, headers=headers)
 
 
-@pytest.mark.processes
 @pytest.mark.parametrize("scene", [*PUBLIC, *CONSOLE], ids=str)
 def test_page(scene: Scene, site: Site, known_at: Callable[[str], Page]) -> None:
     page = known_at(scene.who)
@@ -94,7 +95,6 @@ def test_page(scene: Scene, site: Site, known_at: Callable[[str], Page]) -> None
     assert not found, "\n".join(found)
 
 
-@pytest.mark.processes
 def test_on_paper_a_table_stays_a_table(site: Site, known_at: Callable[[str], Page]) -> None:
     page = known_at("coordinator")
     page.goto(site.url("{petition}"))
@@ -110,7 +110,6 @@ def test_on_paper_a_table_stays_a_table(site: Site, known_at: Callable[[str], Pa
     assert page.evaluate(shown, "#sign") == "block", "that it is over is worth its ink"
 
 
-@pytest.mark.processes
 def test_in_a_readers_own_colours_ticks_and_progress_are_the_browsers(
     site: Site, known_at: Callable[[str], Page]
 ) -> None:
