@@ -18,7 +18,7 @@ totp: ## print what an authenticator app shows now; KEY="the key beside the QR c
 
 test: PROGRAMS = chromium=chromium
 test: setup lint ## all checks and all tests
-	@$(PYTHON) -m pytest -n auto --maxprocesses 4 --dist loadgroup $(ARGS)
+	@$(PYTHON) -m pytest -n auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 faults: PROGRAMS = faketime=faketime
 faults: setup ## break everything on purpose, with real processes, and compare numbers; ONLY="F1 F8" runs some

@@ -24,6 +24,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.engine import Engine
+from xdist.scheduler import LoadScopeScheduling
 
 from core.config import Config, Role
 from core.demo.embedded import EmbeddedPostgres, free_port
@@ -42,6 +43,20 @@ DATABASE_ROLE = {
     Role.OWNER: "zbor_owner",
 }
 SITE = "http://localhost"
+
+
+class _Sharing(LoadScopeScheduling):  # type: ignore[misc]  # Comes without types.
+    """Share the tests out by file; a folder whose tests share a stand, or strain the machine, goes to one process as a whole."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.split("::")[0]
+        folder = path.rpartition("/")[0]
+        return folder if folder in ("tests/browser", "tests/processes") else path
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """What `make test` runs on several cores with."""
+    return _Sharing(config, log)
 
 
 @pytest.fixture(autouse=True)

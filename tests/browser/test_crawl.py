@@ -10,7 +10,7 @@ from playwright.sync_api import Error, Page
 
 from tests.browser.conftest import PETITION, Complaints, Site
 
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.processes
 
 FEWEST = {"site": 15, "coordinator": 20, "administrator": 40, "organiser": 10}
 """A walk of fewer pages has lost its way: three languages of each page are linked, and four of the appeal."""

@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 from core.demo.register import read_bundle
 from tests.browser.conftest import PETITION, Site, Words, press
 
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.processes
 
 POLAND = "Ministry of Foreign Affairs of the Republic of Poland"
 

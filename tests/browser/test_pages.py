@@ -15,7 +15,7 @@ from tests.browser.conftest import PHONE, Complaints, Site
 from tests.browser.scenes import CONSOLE, FORM, NO_PAGE, PUBLIC, Scene
 from tests.conftest import Secrets, make_app, make_config
 
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.processes
 
 AXE = Axe().axe_script
 WIDTHS = (PHONE["width"], 320, 768, 1024)

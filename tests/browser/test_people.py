@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import WORDS, Site, press
 
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.processes
 
 DESK = {"viewport": {"width": 1280, "height": 900}}
 AUTHENTICATOR = {

@@ -13,7 +13,7 @@ from core.demo.browser import Browser
 from tests.faults import scenarios
 from tests.faults.run import Run
 
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("processes")]
+pytestmark = pytest.mark.processes
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from core.demo.__main__ import Demonstration, start
 from core.demo.embedded import StandError
 from core.demo.stand import Ports, Stand
 
-pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("processes")]
+pytestmark = pytest.mark.processes
 
 
 def test_the_demonstration_runs_and_runs_again(tmp_path: Path) -> None:
