@@ -19,9 +19,11 @@ from markupsafe import Markup
 from sqlalchemy import Select, and_, false, func, or_, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 
-from accounts.models import Account, Approval, ApprovalState
+from accounts.mailing import News, tell_if_possible
+from accounts.models import Account, Approval, ApprovalState, Grant
 from accounts.permissions import RULES, Action, may
 from core.audit import auditable, record
+from core.config import current_config
 from core.errors import DomainError, NotFoundError
 from core.extensions import db
 
@@ -103,8 +105,20 @@ def request_approval(
     made = db.session.execute(insert(Approval).values(values).on_conflict_do_nothing().returning(Approval.id)).scalar()
     if made is None:
         return db.session.scalars(select(Approval.id).where(*here)).one()
-    _record(REQUESTED, account, db.session.get_one(Approval, made))
+    approval = db.session.get_one(Approval, made)
+    _call_deciders(approval)
+    _record(REQUESTED, account, approval)
     return made
+
+
+def _call_deciders(approval: Approval) -> None:
+    """Write to those who can decide it, but not to whom something else waits for: they have been called already."""
+    able = Grant.role.in_(RULES[kinds[approval.kind].action].roles or ())
+    people = select(Account).where(Account.is_active, Account.enrolled_at.is_not(None), Account.grants.any(able))
+    for account in db.session.scalars(people):
+        waiting = db.session.scalars(waiting_for(account).limit(2)).all()
+        if [row.id for row in waiting] == [approval.id]:
+            tell_if_possible(account, News.DECISION_WAITS, link=f"{current_config().console_url}/approvals")
 
 
 def find_approval(account: Account, approval_id: UUID) -> Approval:

@@ -116,7 +116,8 @@ class _NewPassphrase(FlaskForm):
             Length(max=factors.LONGEST, message=TOO_LONG),
         ],
         description=_l(
-            "At least 15 characters; four or five words that nobody would expect together are good. Pasting is fine."
+            "At least %(shortest)d characters; four or five words that nobody would expect together are good. Pasting is fine.",
+            shortest=factors.SHORTEST,
         ),
     )
     repeated = PasswordField(_l("The same once more"), [Length(max=factors.LONGEST, message=TOO_LONG)])

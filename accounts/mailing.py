@@ -26,6 +26,7 @@ class News(StrEnum):
     ROLES_CHANGED = "roles_changed"
     RESET_ASKED = "reset_asked"
     RESET_APPROVED = "reset_approved"
+    DECISION_WAITS = "decision_waits"
     REQUEST_REFUSED = "request_refused"
 
 

@@ -31,19 +31,20 @@ def search(petition_id: int) -> ResponseReturnValue:
     if not services.may_search(current_user, petition_id):
         raise NotFoundError
     text = services.newest_text(petition_id, current_language())
-    form = SearchForm()
+    form, status = SearchForm(), HTTPStatus.OK
     if form.validate_on_submit():
-        if not attempt(services.SEARCHES, "search", current_user.id):
-            form.email.errors = [_("That was one search too many. Please wait an hour.")]
-            page = render_template("petitions/search.html", form=form, text=text, petition_id=petition_id)
-            return page, HTTPStatus.TOO_MANY_REQUESTS
-        secret = browser_secret() or new_secret()
-        event_id = services.search_signature(current_user, petition_id, form.email.data or "", secret)
-        response = make_response(redirect(url_for(".found", petition_id=petition_id, event_id=event_id), 303))
-        keep_secret(response, secret)
-        return response
-    page = render_template("petitions/search.html", form=form, text=text, petition_id=petition_id)
-    return page, 422 if form.errors else 200
+        if attempt(f"{services.SEARCHES_AN_HOUR} per hour", "search", current_user.id):
+            secret = browser_secret() or new_secret()
+            event_id = services.search_signature(current_user, petition_id, form.email.data or "", secret)
+            response = make_response(redirect(url_for(".found", petition_id=petition_id, event_id=event_id), 303))
+            keep_secret(response, secret)
+            return response
+        form.email.errors = [_("That was one search too many. Please wait an hour.")]
+        status = HTTPStatus.TOO_MANY_REQUESTS
+    elif form.errors:
+        status = HTTPStatus.UNPROCESSABLE_ENTITY
+    here = {"petition_id": petition_id, "an_hour": services.SEARCHES_AN_HOUR}
+    return render_template("petitions/search.html", form=form, text=text, **here), status
 
 
 @bp.get("/petitions/<int:petition_id>/search/<uuid:event_id>")

@@ -179,7 +179,7 @@ def button_result(event_id: UUID, secret: str) -> str | None:
 
 SEARCH = "search"
 SEARCHED = auditable("signature.searched", _l("Looked for a signature by its mail address"))
-SEARCHES = "20 per hour"
+SEARCHES_AN_HOUR = 20
 
 
 def may_search(account: Account, petition_id: int) -> bool:

@@ -62,7 +62,7 @@ def test_a_role_needs_two_and_ends_the_sessions_of_who_gets_it(
     assert grants(house, person) == [("coordinator", None, "PL")]
     assert theirs.get("/").status_code == 302
     house.drain()
-    assert [mail["news"] for mail in mails(house)] == ["roles_changed"]
+    assert [mail["news"] for mail in mails(house)] == ["decision_waits", "roles_changed"]
 
 
 def test_nobody_decides_what_they_asked_for(house: House, make: Factory, chiefs: tuple[int, int]) -> None:
@@ -331,6 +331,31 @@ def test_the_list_of_people_keeps_its_state_in_the_address(
         assert client.get(f"/people{odd}").status_code == 200, odd
 
 
+def test_those_who_can_decide_are_called_once(house: House, make: Factory) -> None:
+    asks = make.account(role="administrator", email="asks@example.org")
+    make.account(role="administrator", email="able@example.org", language="pl")
+    make.account(role="reviewer", email="reviewer@example.org")
+    closed = make.account(role="administrator", email="closed@example.org")
+    house.sql("UPDATE accounts SET is_active = false WHERE id = :id", id=closed)
+    invited = make.account(role="administrator", email="invited@example.org")
+    house.sql("UPDATE accounts SET enrolled_at = NULL WHERE id = :id", id=invited)
+    about = make.account(role="organiser", email="about@example.org")
+    client = enter(house, asks)
+
+    def called() -> list[tuple[str, str]]:
+        house.drain()
+        return [(mail["to"], mail["language"]) for mail in mails(house) if mail["news"] == "decision_waits"]
+
+    for role in ("reviewer", "coordinator"):
+        post(client, f"/people/{about}/grants", role=role, petition="", country="", reason="We need one.")
+        assert called() == [("able@example.org", "pl")]
+    waiting = house.sql("SELECT id FROM approvals WHERE state = 'pending'").scalars().all()
+    assert len(waiting) == 2
+    house.sql("UPDATE approvals SET expires_at = now() - interval '1 second'")
+    post(client, f"/people/{about}/grants", role="administrator", petition="", country="", reason="We need one.")
+    assert called() == [("able@example.org", "pl")] * 2
+
+
 # --- A lost second factor --------------------------------------------------------------------------------------------------
 
 
@@ -362,7 +387,7 @@ def test_a_lost_factor_needs_two_administrators_and_two_days(
     assert post(other, carry_out).status_code == 404, "once"
     house.drain()
     *told, invitation = mails(house)
-    assert [mail["news"] for mail in told] == ["reset_asked", "reset_approved"]
+    assert [mail["news"] for mail in told] == ["decision_waits", "reset_asked", "reset_approved"]
     client = house.client(Role.CONSOLE)
     accept(client, invitation["link"].removeprefix("http://localhost"))
     connect_app(client)
@@ -518,7 +543,7 @@ def test_a_refused_request_is_answered_and_erased(house: House, make: Factory, c
     approval = house.value("SELECT id FROM approvals")
     decide(enter(house, chiefs[0]), f"/approvals/{approval}", "refuse", "Please come with a friend.")
     house.drain()
-    [mail] = mails(house)
+    *_calls, mail = mails(house)
     assert (mail["news"], mail["reason"]) == ("request_refused", "Please come with a friend.")
     assert house.value("SELECT count(*) FROM account_requests") == 0
     assert "z@example.org" not in str(house.sql("SELECT * FROM audit").all())
