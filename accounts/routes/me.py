@@ -24,7 +24,11 @@ def _done(message: str, first: bool) -> ResponseReturnValue:
     """After a first second factor come the recovery codes, at once: later nobody makes them."""
     if first:
         return _show_codes(enrolment.renew_recovery_codes(current_user), first=True)
-    flash(message, "good")
+    return _told(message)
+
+
+def _told(message: str, kind: str = "good") -> ResponseReturnValue:
+    flash(message, kind)
     return redirect(url_for(".keys"), 303)
 
 
@@ -73,8 +77,7 @@ def set_up_totp() -> ResponseReturnValue:
 @needs(Action.CHANGE_OWN_KEYS)
 def remove_totp() -> ResponseReturnValue:
     """Disconnect the app."""
-    _said(enrolment.remove_totp(current_user), _("The app is no longer asked."))
-    return redirect(url_for(".keys"), 303)
+    return _removed(enrolment.remove_totp(current_user), _("The app is no longer asked."))
 
 
 @bp.route("/me/passkeys", methods=["GET", "POST"])
@@ -103,15 +106,13 @@ def add_passkey() -> ResponseReturnValue:
 @needs(Action.CHANGE_OWN_KEYS)
 def remove_passkey(passkey_id: UUID) -> ResponseReturnValue:
     """Forget a passkey."""
-    _said(enrolment.remove_passkey(current_user, passkey_id), _("The passkey is forgotten."))
-    return redirect(url_for(".keys"), 303)
+    return _removed(enrolment.remove_passkey(current_user, passkey_id), _("The passkey is forgotten."))
 
 
-def _said(done: bool, message: str) -> None:
-    if done:
-        flash(message, "good")
-    else:
-        flash(_("This is your only second key. Add another one first."), "error")
+def _removed(done: bool, message: str) -> ResponseReturnValue:
+    if not done:
+        return _told(_("This is your only second key. Add another one first."), "error")
+    return _told(message)
 
 
 @bp.post("/me/recovery-codes")
@@ -136,8 +137,7 @@ def change_passphrase() -> ResponseReturnValue:
     form.about = current_user.email, current_user.name
     if form.validate_on_submit():
         enrolment.change_passphrase(current_user, form.passphrase.data or "")
-        flash(_("Your passphrase is changed. Every other session was ended."), "good")
-        return redirect(url_for(".keys"), 303)
+        return _told(_("Your passphrase is changed. Every other session was ended."))
     return render_template("accounts/passphrase.html", form=form), 422 if form.errors else 200
 
 
@@ -146,8 +146,7 @@ def change_passphrase() -> ResponseReturnValue:
 def end_session(session_id: UUID) -> ResponseReturnValue:
     """Log out on another device."""
     sessions.end_one(current_user, session_id)
-    flash(_("That device is logged out."), "good")
-    return redirect(url_for(".keys"), 303)
+    return _told(_("That device is logged out."))
 
 
 @bp.post("/me/sessions/end")
@@ -155,8 +154,7 @@ def end_session(session_id: UUID) -> ResponseReturnValue:
 def end_other_sessions() -> ResponseReturnValue:
     """Log out everywhere but here."""
     services.end_other_sessions(current_user)
-    flash(_("You are logged out everywhere but here."), "good")
-    return redirect(url_for(".keys"), 303)
+    return _told(_("You are logged out everywhere but here."))
 
 
 @bp.post("/me/reset/stop")

@@ -149,8 +149,7 @@ def remove_grant(account_id: int, grant_id: int) -> ResponseReturnValue:
         return _last_administrator(account_id)
     if approval_id is not None:
         return redirect(url_for(".approval", approval_id=approval_id), 303)
-    flash(_("The role is taken away, and the person's sessions are ended."), "good")
-    return redirect(url_for(".person", account_id=account_id), 303)
+    return _told(account_id, _("The role is taken away, and the person's sessions are ended."))
 
 
 @bp.post("/people/<int:account_id>/close")
@@ -168,7 +167,11 @@ def close_person(account_id: int) -> ResponseReturnValue:
 
 
 def _last_administrator(account_id: int) -> ResponseReturnValue:
-    flash(_("This is the last administrator who can log in. Make another one first."), "error")
+    return _told(account_id, _("This is the last administrator who can log in. Make another one first."), "error")
+
+
+def _told(account_id: int, message: str, kind: str = "good") -> ResponseReturnValue:
+    flash(message, kind)
     return redirect(url_for(".person", account_id=account_id), 303)
 
 
@@ -177,8 +180,7 @@ def _last_administrator(account_id: int) -> ResponseReturnValue:
 def end_sessions(account_id: int) -> ResponseReturnValue:
     """Log somebody out everywhere."""
     services.end_sessions_of(current_user, people.find_person(account_id))
-    flash(_("The person is logged out everywhere."), "good")
-    return redirect(url_for(".person", account_id=account_id), 303)
+    return _told(account_id, _("The person is logged out everywhere."))
 
 
 @bp.post("/people/<int:account_id>/invitation")
@@ -206,8 +208,9 @@ def ask_for_reset(account_id: int) -> ResponseReturnValue:
 def carry_out_reset(account_id: int) -> ResponseReturnValue:
     """After the two days: the owner gets a link to set the account up anew."""
     resets.reset_factors(current_user, people.find_person(account_id))
-    flash(_("The lost keys are forgotten, and a link is on its way to the owner’s mail address alone."), "good")
-    return redirect(url_for(".person", account_id=account_id), 303)
+    return _told(
+        account_id, _("The lost keys are forgotten, and a link is on its way to the owner’s mail address alone.")
+    )
 
 
 @bp.post("/people/<int:account_id>/reset/stop")
@@ -215,5 +218,4 @@ def carry_out_reset(account_id: int) -> ResponseReturnValue:
 def stop_reset_of(account_id: int) -> ResponseReturnValue:
     """Doubts have come up: nothing is reset."""
     resets.stop_reset(current_user, people.find_person(account_id))
-    flash(_("The reset is stopped."), "good")
-    return redirect(url_for(".person", account_id=account_id), 303)
+    return _told(account_id, _("The reset is stopped."))
