@@ -44,7 +44,12 @@ class AlreadyDecidedError(DomainError):
 
 
 class NotRipeError(DomainError):
-    """Something has to happen before it can be approved. Nothing was changed."""
+    """Something has to happen before it can be approved; the kind says what (`unripe`). Nothing was changed."""
+
+
+_NOT_SET_UP = _l(
+    "This can be approved once the person has set up the account; until then, whoever has the link could become them."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,10 @@ class ApprovalKind:
     turn_down: Callable[[Approval], None] = lambda _approval: None
     is_ripe: Callable[[Approval], bool] = lambda _approval: True
     """Whether it can be approved yet; refused it can be at any time."""
+    unripe: LazyString = _NOT_SET_UP
+    """What has to happen before."""
+    page: Callable[[Approval], str | None] = lambda _approval: None
+    """Where the second person reads what it is about, if there is more to it than a line."""
     delay: timedelta | None = None
     """How long after its approval it takes effect."""
     after_commit: Callable[[Approval], None] = lambda _approval: None
@@ -129,6 +138,11 @@ def find_approval(account: Account, approval_id: UUID) -> Approval:
     return approval
 
 
+def unripe_because(account: Account, approval_id: UUID) -> str:
+    """What has to happen before it can be approved. Raises NotFoundError."""
+    return str(kinds[find_approval(account, approval_id).kind].unripe)
+
+
 def may_decide(account: Account, approval: Approval) -> bool:
     """Whether this account's roles cover deciding it. Whether it is one's own is not asked here."""
     return may(account, kinds[approval.kind].action, approval.petition_id, approval.country_code)
@@ -166,6 +180,13 @@ def refuse(account: Account, approval_id: UUID, reason: str) -> Approval:
     return approval
 
 
+def refuse_with(account: Account, approval_id: UUID, reason: str) -> Approval:
+    """Refuse, for a domain that does more at once than to turn down. Does not commit. Raises as `approve`."""
+    approval = _decide(account, approval_id, ApprovalState.REFUSED, reason)
+    _record(REFUSED, account, approval)
+    return approval
+
+
 def withdraw(account: Account, approval_id: UUID) -> Approval:
     """Take one's own request back. Commits. Raises NotFoundError, AlreadyDecidedError."""
     approval = find_approval(account, approval_id)
@@ -183,6 +204,7 @@ def withdraw_all_of(account_id: int) -> None:
     theirs = Approval.requested_by == account_id, Approval.state == ApprovalState.PENDING
     taken_back = update(Approval).where(*theirs).values(state=ApprovalState.WITHDRAWN).returning(Approval)
     for approval in db.session.scalars(taken_back).all():
+        kinds[approval.kind].turn_down(approval)
         _record(WITHDRAWN, None, approval)
 
 

@@ -16,7 +16,7 @@ KIND = "staff_mail"
 
 
 class News(StrEnum):
-    """What a mail to somebody who logs in says; `templates/mail/staff.txt` has the words."""
+    """What a mail to somebody who logs in says; `templates/mail/staff.html` has the words."""
 
     INVITED = "invited"
     NEW_DEVICE = "new_device"

@@ -30,6 +30,12 @@ class Action(StrEnum):
     DECIDE_BUNDLE = "bundle.decide"
     TAKE_BUNDLE = "bundle.take"
     SEARCH_SIGNATURE = "signature.search"
+    CREATE_PETITION = "petition.create"
+    EDIT_PETITION = "petition.edit"
+    """The text, the addressees, the news: for whoever coordinates the petition in all countries."""
+    REVIEW_PETITION = "petition.review"
+    TAKE_DOWN = "petition.take_down"
+    READ_REPORTS = "reports.read"
     SEE_PEOPLE = "people.see"
     MANAGE_PEOPLE = "people.manage"
     DECIDE_PEOPLE = "people.decide"
@@ -79,6 +85,11 @@ RULES: dict[Action, Rule] = {
     Action.DECIDE_BUNDLE: Rule(_for(_COORDINATOR, _REVIEWER, _ADMINISTRATOR), Proof.FRESH_PASSKEY),
     Action.TAKE_BUNDLE: Rule(_for(_COORDINATOR), Proof.FRESH_PASSKEY),
     Action.SEARCH_SIGNATURE: Rule(_for(_REVIEWER), Proof.PASSKEY),
+    Action.CREATE_PETITION: Rule(_for(_COORDINATOR, _ADMINISTRATOR), Proof.PASSKEY),
+    Action.EDIT_PETITION: Rule(_for(_COORDINATOR)),
+    Action.REVIEW_PETITION: Rule(_for(_REVIEWER), Proof.FRESH_PASSKEY),
+    Action.TAKE_DOWN: Rule(_for(_REVIEWER, _ADMINISTRATOR), Proof.FRESH_PASSKEY),
+    Action.READ_REPORTS: Rule(_for(_REVIEWER)),
     Action.SEE_PEOPLE: Rule(_for(_ADMINISTRATOR), Proof.PASSKEY),
     Action.MANAGE_PEOPLE: Rule(_for(_ADMINISTRATOR), Proof.FRESH_PASSKEY),
     Action.DECIDE_PEOPLE: Rule(_for(_ADMINISTRATOR), Proof.FRESH_PASSKEY),
@@ -126,6 +137,12 @@ def covered_countries(account: Account, action: Action, petition_id: int) -> set
         for grant in account.grants
         if grant.role in roles and grant.petition_id in (None, petition_id)
     }
+
+
+def covered_petitions(account: Account, action: Action) -> set[int | None]:
+    """Petitions on which an action is allowed in all countries, for queries; with None among them, all."""
+    roles = RULES[action].roles or ()
+    return {grant.petition_id for grant in account.grants if grant.role in roles and grant.country_code is None}
 
 
 def is_proved(session: StaffSession, account: Account, proof: Proof) -> bool:

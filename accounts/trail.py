@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, time
+from typing import Any
 
 from flask_babel import LazyString
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import select
 
+from accounts.approvals import kinds
 from accounts.forms import NOBODY, AuditFilter
 from accounts.models import METHOD_LABELS, ROLE_LABELS, Account
 from core.audit import AuditEntry
@@ -24,6 +26,10 @@ _WORDS: dict[str, LazyString] = {
     **{str(role): label for role, label in ROLE_LABELS.items()},
     **{str(method): label for method, label in METHOD_LABELS.items()},
     "bundle": _l("Bundle"),
+    "petition": _l("Petition"),
+    "addressee": _l("Addressee"),
+    "news": _l("News"),
+    "reports": _l("Reports"),
     "session": _l("Session"),
     "page": _l("Page"),
     "sealing_key": _l("Sealing key"),
@@ -70,12 +76,17 @@ def latest_of(account: Account) -> Sequence[AuditEntry]:
     return db.session.scalars(mine.order_by(AuditEntry.seq.desc()).limit(LATELY)).all()
 
 
+def _word(name: Any) -> Any:
+    """What a kind of object, a kind of approval or a detail is called; what is not called anything, as it is."""
+    return _WORDS.get(name) or (kinds[name].label if name in kinds else name)
+
+
 def told(entry: AuditEntry) -> list[str]:
     """What an entry tells beside who, what and when, a line each, in the reader's language."""
     lines = []
     if entry.object_kind not in ("", "account"):
-        lines.append(f"{_WORDS.get(entry.object_kind, entry.object_kind)} {entry.object_id}")
-    if entry.petition_id is not None:
+        lines.append(f"{_word(entry.object_kind)} {entry.object_id}")
+    if entry.petition_id is not None and entry.object_kind != "petition":
         lines.append(_("petition %(number)s", number=entry.petition_id))
     if entry.country_code:
         lines.append(country_name(entry.country_code))
@@ -83,5 +94,5 @@ def told(entry: AuditEntry) -> list[str]:
         if name in _SAID_BY_NAME:
             lines.append(str(_WORDS[name]))
         elif name not in _NOT_SAID and value not in (entry.object_kind, entry.country_code):
-            lines.append(str(_WORDS.get(value, value)))
+            lines.append(str(_word(value)))
     return lines

@@ -10,7 +10,7 @@ import psycopg
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from flask import Flask, abort, redirect, request
 from flask.typing import ResponseReturnValue
-from wtforms import BooleanField, EmailField, Form, StringField
+from wtforms import EmailField, Form, StringField
 from wtforms.validators import InputRequired, Length
 
 from core.sealing import Recipient, context, seal
@@ -30,7 +30,7 @@ class FiveFields(Form):
     email = EmailField(validators=[InputRequired(), Length(max=254)])
     country = StringField(validators=[InputRequired(), Length(max=2)])
     city = StringField(validators=[InputRequired(), Length(max=80)])
-    consent_ministry = BooleanField(validators=[InputRequired()])
+    visibility = StringField(validators=[InputRequired(), Length(max=8)])
 
 
 @app.post("/form")

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.intake`: how fast signatures are taken and the petition is shown, beside what nothing can beat.
+"""`python -m benchmarks.intake`: how fast signatures are taken, and the petition and its form are shown, beside what nothing can beat.
 
 Everything is measured in turns, several rounds of it in one run, and the medians are printed: on a machine with other
 things to do only what was measured side by side can be compared. The workers do not run, so that intake is measured
@@ -59,7 +59,7 @@ class Measured:
 
 
 class Intake:
-    """The stand with its public site, the floors beside it, and the five measurements."""
+    """The stand with its public site, the floors beside it, and the six measurements."""
 
     def __init__(self, stand: Stand) -> None:
         self.stand = stand
@@ -81,7 +81,7 @@ class Intake:
         stand.spawn("floor", "public", sys.executable, "-m", "gunicorn", "--bind", address, "benchmarks.floor:app")
         stand.wait_for("floor", f"{self.floor}/page")
         browser = Browser()
-        page = browser.get(f"{self.site}/petitions/no-recognition")
+        page = browser.get(f"{self.site}/petitions/no-recognition/sign")
         self.text_hash = page.forms("/signatures")[0].values["text_hash"]
         browser.close()
 
@@ -91,8 +91,12 @@ class Intake:
         self.taken += measured.answers
         return measured
 
+    def form(self, seconds: float) -> Measured:
+        """The page with the form, which is made anew for each who opens it."""
+        return self._wrk(seconds, f"{self.site}/petitions/no-recognition/sign")
+
     def show(self, seconds: float) -> Measured:
-        """The petition with its form."""
+        """The petition, which the site keeps for some seconds."""
         return self._wrk(seconds, f"{self.site}/petitions/no-recognition")
 
     def bare_form(self, seconds: float) -> Measured:
@@ -187,6 +191,7 @@ def measure(intake: Intake) -> dict[str, list[Measured]]:
         "sign": intake.sign,
         "bare form": intake.bare_form,
         "bare insert": intake.bare_insert,
+        "form": intake.form,
         "show": intake.show,
         "bare page": intake.bare_page,
     }
@@ -208,7 +213,8 @@ def report(intake: Intake, found: dict[str, list[Measured]]) -> None:
         "sign": "POST a signature",
         "bare insert": "A: INSERT and COMMIT",
         "bare form": "B: Flask, form, seal, INSERT",
-        "show": "GET the petition",
+        "form": "GET the form",
+        "show": "GET the petition, kept",
         "bare page": "C: Flask, a string of 18 kB",
     }
     table = Table(
@@ -223,7 +229,7 @@ def report(intake: Intake, found: dict[str, list[Measured]]) -> None:
         parts = [statistics.median(getattr(one, part) for one in rounds) for part in ("p50", "p99", "cpu")]
         table.add_row(label, f"{rate[name]:.0f}", each, *(f"{part:.1f}" if part else "" for part in parts))
     out.print(table)
-    for name, floor in (("sign", "bare form"), ("sign", "bare insert"), ("show", "bare page")):
+    for name, floor in (("sign", "bare form"), ("sign", "bare insert"), ("form", "bare page"), ("show", "bare page")):
         out.print(f"{labels[name]}: {rate[name] / rate[floor]:.0%} of {labels[floor]}")
     out.print(
         f"{intake.taken} signatures were answered with 303, none with anything else. All are in the inbox, and"

@@ -49,7 +49,7 @@ function request()
   local who = number .. "-" .. mine .. "-" .. event:sub(1, 8)
   return wrk.format("POST", nil, headers, "event_id=" .. event .. "&text_hash=" .. text_hash
     .. "&name=%D0%92%D0%BE%D0%BB%D1%8C%D0%B3%D0%B0+" .. who .. "&email=volha." .. who
-    .. "%40example.org&country=PL&city=Bia%C5%82ystok&website=&consent_ministry=y")
+    .. "%40example.org&country=PL&city=Bia%C5%82ystok&website=&visibility=ministry")
 end
 
 function response(status)

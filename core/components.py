@@ -10,6 +10,7 @@ from flask_wtf import FlaskForm
 from wtforms import BooleanField, DateField, FileField, RadioField, SelectField, StringField, TextAreaField
 from wtforms.validators import InputRequired
 
+from core.fields import choices
 from core.security import EVERYBODY, open_to
 
 bp = Blueprint("components", __name__, url_prefix="/dev/components")
@@ -26,7 +27,7 @@ class SampleForm(FlaskForm):
     country = SelectField(
         "Country where you live",
         [InputRequired("Choose the country where you live.")],
-        choices=[("", "Choose a country"), ("PL", "Poland")],
+        choices=choices([("", "Choose a country"), ("PL", "Poland")]),
         default="",
     )
     message = TextAreaField("Message", description="At most 500 characters.")
@@ -34,7 +35,7 @@ class SampleForm(FlaskForm):
     scan = FileField("Scan", description="PDF, JPEG or PNG, at most 10 MB.")
     place = RadioField(
         "Place",
-        choices=[("exact", "Exact place"), ("district", "District only")],
+        choices=choices([("exact", "Exact place"), ("district", "District only")]),
         description="Participants always see the exact one.",
         default="district",
     )

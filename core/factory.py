@@ -17,11 +17,15 @@ import core.vitals  # noqa: F401  # Foreign keys lead from and to their tables, 
 from core import cli
 from core.config import Config, Role
 from core.errors import register_errors
-from core.extensions import csrf, db, login_manager, migrate
+from core.extensions import compress, csrf, db, login_manager, migrate
 from core.i18n import register_i18n
 from core.queues import init_queues
 from core.security import CONSOLE_CSP, CSP, register_security
 
+COMPRESSED = [
+    "text/html", "text/css", "text/javascript", "application/json", "application/atom+xml", "image/svg+xml",
+]  # fmt: skip
+"""What the public site compresses. The console does not: its pages hold tokens beside what a stranger may have typed."""
 ROOT = Path(__file__).resolve().parent.parent
 STATEMENT_SECONDS = {Role.PUBLIC: 5, Role.CONSOLE: 15, Role.WORKER: 300, Role.OWNER: 600}
 
@@ -87,6 +91,9 @@ def _make_web(app: Flask, config: Config) -> None:
         if endpoint == "static":
             values["v"] = _fingerprint(values["filename"])
 
+    if config.role is Role.PUBLIC:
+        app.config.update(COMPRESS_ALGORITHM=["gzip"], COMPRESS_MIMETYPES=COMPRESSED)
+        compress.init_app(app)
     if config.role is Role.CONSOLE:
         app.config.update(
             SECRET_KEY=config.secret("session.key"),

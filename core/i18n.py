@@ -19,7 +19,7 @@ from core.config import LANGUAGES
 from core.extensions import babel
 
 KEPT_IN_LINKS = (
-    "text", "look", "next", "q", "role", "state", "kind", "actor", "action", "object_id", "first", "last", "sort", "page",
+    "text", "look", "next", "q", "beside", "petition", "country", "role", "state", "kind", "actor", "action", "object_id", "first", "last", "sort", "page",
 )  # fmt: skip
 """What of an address names the page and stays when its language changes."""
 _NOT_COUNTRIES = {"EU", "EZ", "UN", "XA", "XB", "ZZ", "QO", "AC", "CP", "CQ", "DG", "EA", "IC", "TA"}
@@ -70,8 +70,9 @@ def country_name(code: str, language: str | None = None) -> str:
 
 def language_name(code: str) -> str:
     """A language under its own name, with a capital."""
-    name = str(Locale.parse(code).get_display_name(code))
-    return name[:1].upper() + name[1:]
+    # CLDR knows Montenegrin as a kind of Serbian, which its speakers do not.
+    name = "crnogorski" if code == "cnr" else str(Locale.parse(code, sep="-").get_display_name())
+    return name[:1].title() + name[1:]  # Not `upper`: Georgian has capitals, but begins no name with one.
 
 
 def spoken(text: str, language: str) -> Markup:
@@ -111,7 +112,9 @@ def register_i18n(app: Flask) -> None:
     app.jinja_env.filters.update(
         number=lambda value: format_decimal(value, locale=current_language()),
         moment=lambda value: f"{format_datetime(value, 'd MMM y, HH:mm', locale=current_language())} UTC",
+        date=lambda value: format_date(value, "d MMM y", locale=current_language()),
         day=lambda value: format_date(date.fromisoformat(value), "d MMM y", locale=current_language()),
-        # Appeal texts are turned into HTML without raw HTML when they are written (petitions.seed.render_markdown).
+        # Appeal texts are turned into HTML without raw HTML when they are written (petitions.texts.render_markdown).
         sanitised=Markup,
+        language_name=language_name,
     )

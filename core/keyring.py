@@ -55,6 +55,11 @@ class Keyring:
         record_id = UUID(bytes=raw[:16])
         return record_id if hmac.compare_digest(raw[16:], self._mac(purpose, record_id)) else None
 
+    def code(self, record_id: UUID) -> str:
+        """Six digits for those who would rather type than follow a link; how often one may guess them is counted elsewhere."""
+        digest = hmac.digest(self.token_key, b"code|" + record_id.bytes, hashlib.sha256)
+        return f"{int.from_bytes(digest[:8]) % 1_000_000:06d}"
+
     def message_id(self, outbox_id: UUID, domain: str) -> str:
         """A Message-ID that is the same however often a mail is sent, and says nothing about its receiver."""
         return f"<{hmac.digest(self.token_key, b'message|' + outbox_id.bytes, hashlib.sha256)[:16].hex()}@{domain}>"

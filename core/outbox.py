@@ -46,9 +46,14 @@ class MailPace(Model):
     next_at: Mapped[Moment]
 
 
-def queue_mail(template: str, row_key_id: UUID, row_key: bytes, mail: Mapping[str, Any]) -> UUID:
-    """Queue a mail. `mail` has `to`, `language` and what the template needs. Does not commit and does not wake."""
-    mail_id = uuid4()
+def queue_mail(
+    template: str, row_key_id: UUID, row_key: bytes, mail: Mapping[str, Any], mail_id: UUID | None = None
+) -> UUID:
+    """Queue a mail. `mail` has `to`, `language` and what the template needs. Does not commit and does not wake.
+
+    A second one under the same `mail_id` is an error of the database, which keeps it from being sent.
+    """
+    mail_id = mail_id or uuid4()
     sealed = encrypt_record(row_key, "outbox", mail_id, mail)
     db.session.add(OutboxMail(id=mail_id, template=template, row_key_id=row_key_id, sealed=sealed))
     return mail_id

@@ -23,6 +23,7 @@ class TaskName(StrEnum):
     MAIL = "mail"
     BUNDLES = "bundles"
     DOWNLOADS = "downloads"
+    PETITIONS = "petitions"
     SWEEP = "sweep"
     PURGE = "purge"
     PULSE = "pulse"
@@ -55,6 +56,7 @@ def make_celery(redis_url: str, socket_timeout: float) -> Celery:
             TaskName.DOWNLOADS: {"queue": "quick"},
             TaskName.SWEEP: {"queue": "quick"},
             TaskName.MAIL: {"queue": "heavy"},
+            TaskName.PETITIONS: {"queue": "heavy"},
             TaskName.BUNDLES: {"queue": "heavy"},
             TaskName.PURGE: {"queue": "heavy"},
             TaskName.MEASURE: {"queue": "quick"},

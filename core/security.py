@@ -54,6 +54,22 @@ def open_to(who: str) -> Callable[[View], View]:
     return declare
 
 
+def from_anywhere(view: View) -> View:
+    """Declare that a view takes its POST from anywhere: what is sent proves by itself that it may."""
+    view.from_anywhere = True  # type: ignore[attr-defined]  # As above.
+    return view
+
+
+def takes(limit: int, *, files: bool = False) -> Callable[[View], View]:
+    """Declare that the forms of a view may be longer than others, up to so many bytes, and whether files may be in them."""
+
+    def declare(view: View) -> View:
+        view.takes = (limit, files)  # type: ignore[attr-defined]  # The declaration travels with the function.
+        return view
+
+    return declare
+
+
 def declared_entry(app: Flask, endpoint: str) -> str | None:
     """Who may enter an endpoint, None when nobody said."""
     if endpoint == "static":
@@ -74,11 +90,19 @@ def register_security(app: Flask, csp: str) -> None:
     def check_origin() -> None:
         if request.method in ("GET", "HEAD", "OPTIONS"):
             return
-        if not _from_this_site():
+        view = app.view_functions.get(request.endpoint or "")
+        if not getattr(view, "from_anywhere", False) and not _from_this_site():
             abort(400)
         # Forms are all we take: no JSON in a form's stead, and no file where a name is asked for.
-        if request.mimetype not in ("", "application/x-www-form-urlencoded"):
+        limit, files = getattr(app.view_functions.get(request.endpoint or ""), "takes", (None, False))
+        if request.mimetype not in (
+            "",
+            "application/x-www-form-urlencoded",
+            *(["multipart/form-data"] if files else []),
+        ):
             abort(415)
+        if limit is not None:
+            request.max_content_length = request.max_form_memory_size = limit
 
     @app.before_request
     def check_entry() -> ResponseReturnValue | None:
@@ -97,6 +121,8 @@ def register_security(app: Flask, csp: str) -> None:
         response.headers.setdefault("Content-Security-Policy", csp)
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
+        if not response.headers.get("X-Frame-Options"):
+            del response.headers["X-Frame-Options"]  # A view that may be framed says so by an empty one.
         if request.endpoint != "static":
             response.headers.setdefault("Cache-Control", "no-store")
             response.vary.add("Accept-Language")

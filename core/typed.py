@@ -31,6 +31,15 @@ def tidy_lines(text: str | None) -> str:
     return "\n".join(tidy_line(line) for line in (text or "").splitlines()).strip()
 
 
+def tidy_text(text: str | None) -> str:
+    """Prose whose line ends and indents have a meaning: NFC, without control characters and without white space after a line."""
+    lines = unicodedata.normalize("NFC", text or "").expandtabs(4).splitlines()
+    kept = (
+        "".join(char for char in line if unicodedata.category(char) not in ("Cc", "Cs", "Co", "Cn")) for line in lines
+    )
+    return "\n".join(line.rstrip() for line in kept).strip("\n")
+
+
 def stored_email(typed: str) -> str:
     """An address of somebody who logs in, as it is stored and looked up: as mail is sent to it, in lower case."""
     text = typed.replace("\0", "").strip()

@@ -39,6 +39,7 @@ from delivery.models import DOWNLOAD_LIFETIME, Bundle, BundleState, Download
 from petitions.models import Addressee
 from petitions.register import count_by_state, read_counted
 from petitions.services import newest_text
+from petitions.texts import demands_html
 
 log = logging.getLogger(__name__)
 
@@ -76,19 +77,20 @@ def _collect(claim: Claim, keyring: Keyring, config: Config) -> BundleDocument:
     db.session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
     bundle = db.session.get_one(Bundle, claim.bundle_id)
     addressee = db.session.get_one(Addressee, bundle.addressee_id)
+    official = addressee.languages.split()
+    language = letter_language(official)
+    texts = letter_texts(language) or {}
     rows = [
-        RegisterRow(number, signature.name, signature.city, signed_on(signature.received_at))
+        RegisterRow(number, signature.name or texts["further_signer"], signature.city, signed_on(signature.received_at))
         for number, signature in enumerate(
             read_counted(bundle.petition_id, bundle.addressee_id, bundle.cutoff_at, keyring.private_keys), start=1
         )
     ]
     counts = count_by_state(bundle.petition_id, bundle.addressee_id, bundle.cutoff_at)
-    official = addressee.languages.split()
-    language = letter_language(official)
     appeal = newest_text(bundle.petition_id, language)
     code = bundle.code
     letter = fill(
-        letter_texts(language) or {},
+        texts,
         {
             "title": appeal.title,
             "appeal_language": Locale.parse(appeal.language).get_display_name(language),
@@ -112,6 +114,7 @@ def _collect(claim: Claim, keyring: Keyring, config: Config) -> BundleDocument:
         salutation=addressee.salutation_native.split(" / ")[0],
         title=appeal.title,
         appeal_html=appeal.body_html,
+        demands_html=demands_html(appeal.demands),
         appeal_language=appeal.language,
         cutoff=_moment(bundle.cutoff_at, language),
         counts=[

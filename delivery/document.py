@@ -55,6 +55,8 @@ class BundleDocument:
     counts: Sequence[tuple[str, int]]
     rows: Sequence[RegisterRow]
     register_hash: str
+    demands_html: str = ""
+    """A numbered list; empty when there are none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ from core.waiting import look_again, looks, next_look
 from delivery import services
 from delivery.forms import BundleFilter
 from delivery.models import BUILD_STEP_LABELS, BUNDLE_STATE_LABELS, UNDER_WAY, BundleState, bundle_code
-from petitions.models import PETITION_STATE_LABELS, SIGNATURE_STATE_LABELS
+from petitions.models import PETITION_KIND_LABELS, PETITION_STATE_LABELS, SIGNATURE_STATE_LABELS
+from petitions.services import list_petitions
 
 bp = Blueprint("delivery", __name__)
 MOST_LOOKS = 20
@@ -27,7 +28,7 @@ MOST_LOOKS = 20
 @needs(Action.SEE_PETITION)
 def index() -> ResponseReturnValue:
     """The petitions of which one sees some country."""
-    mine = services.petitions_of(current_user, current_language())
+    mine = list_petitions(current_user, current_language())
     return render_template("delivery/index.html", petitions=mine, petition_states=PETITION_STATE_LABELS)
 
 
@@ -45,6 +46,8 @@ def petition(petition_id: int) -> ResponseReturnValue:
         form=ButtonForm(),
         bundle_states=BUNDLE_STATE_LABELS,
         signature_states=SIGNATURE_STATE_LABELS,
+        petition_states=PETITION_STATE_LABELS,
+        kinds=PETITION_KIND_LABELS,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from uuid import UUID, uuid4
 
 from flask import url_for
@@ -17,28 +18,41 @@ from accounts import approvals, desk
 from accounts.approvals import ApprovalKind
 from accounts.desk import Place, Waiting
 from accounts.models import Account, Approval
-from accounts.permissions import Action, covered_countries, may, may_in_petition, may_somewhere
+from accounts.permissions import Action, covered_countries, may, may_somewhere
 from core.answers import public_key, read_answer
 from core.audit import auditable, record
-from core.errors import NotFoundError
+from core.errors import DomainError, NotFoundError
 from core.extensions import db
 from core.i18n import spoken
 from core.lists import Listing, read_page
 from core.queues import TaskName, wake
 from delivery.forms import BundleFilter
 from delivery.models import APPROVAL_KIND, DOWNLOAD_LIFETIME, UNDER_WAY, Bundle, BundleState, Download
-from petitions.models import Addressee, Petition, PetitionAddressee, PetitionText
+from petitions.models import PUBLIC_STATES, Addressee, Petition, PetitionAddressee
 from petitions.services import (
+    NEVER_PUBLIC,
     AddresseeCount,
+    Title,
     counts_by_addressee,
     find_addressee,
     find_petition,
-    list_petitions,
-    newest_text,
+    may_see,
+    title_of,
     titles,
 )
 
 TAKEN = auditable("bundle.taken", _l("Took a bundle away"))
+
+
+class HiddenError(DomainError):
+    """The petition was taken down; while it is, nothing of it is handed over. Nothing was changed."""
+
+    status = HTTPStatus.FORBIDDEN
+
+
+def is_handed_over(petition: Petition) -> bool:
+    """Whether the public sees the petition, so that its signatures may leave."""
+    return petition.state in PUBLIC_STATES
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,23 +63,12 @@ class BundleRow:
     addressee: Addressee
 
 
-def petitions_of(account: Account, language: str) -> list[tuple[Petition, PetitionText]]:
-    """Petitions of which this account sees some country, each with a text to show its title from."""
-    return [
-        (petition, text)
-        for petition, text in list_petitions(language)
-        if may_in_petition(account, Action.SEE_PETITION, petition.id)
-    ]
-
-
-def coordinated_petition(account: Account, petition_id: int, language: str) -> tuple[Petition, PetitionText]:
-    """A petition of which this account sees some country, and a text to show its title from.
-
-    Raises NotFoundError, as for one that is not there.
-    """
-    if not may_in_petition(account, Action.SEE_PETITION, petition_id):
+def coordinated_petition(account: Account, petition_id: int, language: str) -> tuple[Petition, Title]:
+    """A petition of which this account sees some country, and its title. Raises NotFoundError, as for one that is not there."""
+    petition = find_petition(petition_id)
+    if not may_see(account, petition):
         raise NotFoundError
-    return find_petition(petition_id), newest_text(petition_id, language)
+    return petition, title_of(petition_id, language)
 
 
 def addressee_counts(account: Account, petition: Petition) -> list[AddresseeCount]:
@@ -103,8 +106,11 @@ def request_bundle(account: Account, petition_id: int, addressee_id: int) -> UUI
     While one for the same addressee is on its way, that one is returned and nothing is added.
     """
     addressee = find_addressee(petition_id, addressee_id)
-    if not may(account, Action.REQUEST_BUNDLE, petition_id, addressee.country_code):
+    is_public = find_petition(petition_id).state not in NEVER_PUBLIC
+    if not is_public or not may(account, Action.REQUEST_BUNDLE, petition_id, addressee.country_code):
         raise NotFoundError
+    if not is_handed_over(find_petition(petition_id)):
+        raise HiddenError
     # Two clicks at once wait for each other here, so that the second finds the first one's bundle.
     here = PetitionAddressee.petition_id == petition_id, PetitionAddressee.addressee_id == addressee_id
     db.session.execute(select(PetitionAddressee).where(*here).with_for_update())
@@ -157,6 +163,8 @@ def ask_for_download(account: Account, bundle_id: UUID, secret: str) -> UUID:
     bundle, country = found.bundle, found.addressee.country_code
     if bundle.state != BundleState.READY or not may(account, Action.TAKE_BUNDLE, bundle.petition_id, country):
         raise NotFoundError
+    if not is_handed_over(find_petition(bundle.petition_id)):
+        raise HiddenError
     download_id = uuid4()
     row = {
         "id": download_id,

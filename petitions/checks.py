@@ -52,3 +52,14 @@ def _addressees() -> int:
         "SELECT count(*) FROM signatures s WHERE NOT EXISTS (SELECT FROM petition_addressees a"
         " WHERE a.petition_id = s.petition_id AND a.addressee_id = s.addressee_id)"
     )
+
+
+@invariant("I14", "Every breakdown by country and by day equals the number of counted signatures")
+def _breakdowns() -> int:
+    return count(
+        "SELECT count(*) FROM (SELECT petition_id, 'country' AS by, country_code AS key, count(*) AS total FROM signatures"
+        " WHERE state = 'counted' GROUP BY 1, 3 UNION ALL"
+        " SELECT petition_id, 'day', to_char(counted_at AT TIME ZONE 'UTC', 'YYYY-MM-DD'), count(*) FROM signatures"
+        " WHERE state = 'counted' GROUP BY 1, 3) s"
+        " FULL JOIN breakdowns b USING (petition_id, by, key) WHERE coalesce(s.total, 0) <> coalesce(b.total, 0)"
+    )

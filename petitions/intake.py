@@ -5,31 +5,33 @@ Runs in the worker, inside the drain's transaction; keys are passed in. Nothing 
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
 
-from core.config import LANGUAGES, current_config
+from core.config import LANGUAGES
 from core.extensions import db
 from core.i18n import COUNTRY_CODES
 from core.inbox import InboxEvent
 from core.keyring import Keyring
-from core.outbox import queue_mail
 from core.records import encrypt_record, new_row_keys
 from core.typed import normal_email, tidy
-from petitions.models import Addressee, Petition, PetitionAddressee, Signature, SignatureState
-from petitions.rules import MAX_CITY, MAX_NAME, canonical_mailbox, is_throwaway, problem_with
+from petitions.mailboxes import Key, lock_mailboxes, take_mail
+from petitions.mails import mail_to_signer
+from petitions.models import (
+    Mailbox,
+    Petition,
+    PetitionAddressee,
+    PetitionRoute,
+    PetitionText,
+    Signature,
+    SignatureState,
+)
+from petitions.rules import MAX_CITY, MAX_NAME, NO_COUNTRY, VISIBILITIES, canonical_mailbox, is_throwaway, problem_with
 from petitions.states import Outcome, place
-
-MAILS_A_DAY = 3
-"""Mails to one mailbox for one petition in 24 hours: the form must neither fill somebody's inbox nor, used by a
-stranger, keep its owner from signing for long. Workers that take forms of one mailbox at the same moment do not see each
-other's, and do not wait for each other; so it may be as many for each worker."""
 
 Opened = tuple[InboxEvent, Mapping[str, Any]]
 """An event with its payload."""
@@ -47,18 +49,20 @@ def record_signatures(opened: Sequence[Opened], keyring: Keyring) -> list[Outcom
             select(Petition).where(Petition.id.in_({event.petition_id for event, _ in opened}))
         )
     }
-    routes = _routes(petitions)
+    routing, texts = _Routing(petitions), _known_texts(petitions)
     arrivals = [
-        _Arrival(event, payload, petitions[event.petition_id], routes)
+        _Arrival(event, payload, petitions[event.petition_id], routing)
         for event, payload in opened
         if event.petition_id in petitions
     ]
     for one in arrivals:
-        one.check(keyring)
-    mailboxes = _known_mailboxes([one.signature for one in arrivals if one.signature.mailbox_hmac is not None])
+        one.check(keyring, texts)
+    keys = [one.mailbox_key for one in arrivals if one.signature.mailbox_hmac is not None]
+    mailboxes = lock_mailboxes(keys, max((event.received_at for event, _ in opened)))
+    counted = _counted_of(keys)
     for one in arrivals:
         if one.signature.mailbox_hmac is not None:
-            one.settle(mailboxes[one.signature.petition_id, one.signature.mailbox_hmac])
+            one.settle(mailboxes[one.mailbox_key], counted.get(one.mailbox_key))
     to_be_mailed = [one for one in arrivals if one.template]
     for one, (key_id, key) in zip(to_be_mailed, new_row_keys(len(to_be_mailed)), strict=True):
         one.seal(key_id, key, keyring)
@@ -71,20 +75,10 @@ def record_signatures(opened: Sequence[Opened], keyring: Keyring) -> list[Outcom
     return [outcomes.get(event.id, Outcome(None, Counter())) for event, _ in opened]
 
 
-@dataclass(slots=True)
-class _Mailbox:
-    """What is known of a mailbox that signed a petition."""
-
-    counted_id: UUID | None = None
-    received_at: list[datetime] = field(default_factory=list)
-
-
 class _Arrival:
     """A signature on its way from an event into the tables."""
 
-    def __init__(
-        self, event: InboxEvent, payload: Mapping[str, Any], petition: Petition, routes: Mapping[tuple[int, str], int]
-    ) -> None:
+    def __init__(self, event: InboxEvent, payload: Mapping[str, Any], petition: Petition, routing: _Routing) -> None:
         country = str(payload.get("country", ""))
         self.event, self.payload, self.petition = event, payload, petition
         self.email = normal_email(str(payload.get("email", "")))
@@ -96,79 +90,108 @@ class _Arrival:
             id=uuid4(),
             event_id=event.id,
             petition_id=petition.id,
-            addressee_id=routes.get((petition.id, country), petition.fallback_addressee_id),
+            addressee_id=routing.addressee_of(petition, country, payload.get("addressee_id")),
             country_code=country[:2],
             state=SignatureState.REJECTED,
             received_at=event.received_at,
         )
 
-    def check(self, keyring: Keyring) -> None:
+    @property
+    def mailbox_key(self) -> Key:
+        """Whose signature it is."""
+        return self.signature.petition_id, self.signature.mailbox_hmac or b""
+
+    def check(self, keyring: Keyring, texts: Collection[_Text]) -> None:
         """Reject it, or give it the blind index of its mailbox."""
-        self.signature.reason = _reason_to_reject(self.petition, self.event, self.payload, self.email)
+        self.signature.reason = _reason_to_reject(self.petition, self.event, self.payload, self.email, texts)
         if self.signature.reason is None and self.email is not None:
             self.signature.mailbox_hmac = keyring.mailbox_hmac(self.petition.id, canonical_mailbox(self.email))
 
-    def settle(self, mailbox: _Mailbox) -> None:
+    def settle(self, mailbox: Mailbox, counted_id: UUID | None) -> None:
         """Whether this mailbox may still be counted, and which mail says so."""
         signature = self.signature
-        a_day_before = signature.received_at - timedelta(days=1)
-        if sum(moment > a_day_before for moment in mailbox.received_at) >= MAILS_A_DAY:
+        if not take_mail(mailbox, signature.received_at):
             # It keeps no blind index: a mailbox that is flooded would make every look at it longer.
-            signature.state, signature.reason, signature.mailbox_hmac = SignatureState.DUPLICATE, "too_many", None
+            signature.mailbox_hmac = None
+            if mailbox.blocked_at is not None:
+                signature.state, signature.reason = SignatureState.REJECTED, "blocked"
+            else:
+                signature.state, signature.reason = SignatureState.DUPLICATE, "too_many"
             return
-        mailbox.received_at.append(signature.received_at)
-        self.counted_id = mailbox.counted_id
-        if self.counted_id is None:
+        self.counted_id = counted_id
+        if counted_id is None:
             signature.state, self.template = SignatureState.PENDING, "confirm"
+            signature.wants_updates = self.payload["consent"].get("updates") is True
         else:
             signature.state, signature.reason = SignatureState.DUPLICATE, "already_counted"
             self.template = "already_signed"
 
     def seal(self, key_id: UUID, key: bytes, keyring: Keyring) -> None:
         """Encrypt what is personal, and queue the mail."""
-        signature, payload = self.signature, self.payload
+        signature = self.signature
         signature.row_key_id = key_id
-        mail = {"to": self.email, "language": self.language}
         if self.counted_id is None:
-            signature.sealed = encrypt_record(key, "signatures", signature.id, payload)
-            mail["confirm_url"] = _link("confirm", signature.id, self.language, keyring)
-        mail["withdraw_url"] = _link("withdraw", self.counted_id or signature.id, self.language, keyring)
-        queue_mail(str(self.template), key_id, key, mail)
+            signature.sealed = encrypt_record(key, "signatures", signature.id, self.payload)
+        mail_to_signer(
+            str(self.template), signature, key_id, key, str(self.email), self.language, keyring, self.counted_id
+        )
 
 
-def _routes(petitions: Collection[int]) -> dict[tuple[int, str], int]:
-    """Whose signature it is, by petition and country of residence; other countries are the fallback addressee's."""
+class _Routing:
+    """Which addressee receives a signature: that of the country of residence, or the petition's fallback."""
+
+    def __init__(self, petitions: Collection[int]) -> None:
+        here = list(petitions)
+        self.routes = {
+            (one.petition_id, one.country_code): one.addressee_id
+            for one in db.session.scalars(select(PetitionRoute).where(PetitionRoute.petition_id.in_(here)))
+        }
+        members = select(PetitionAddressee.petition_id, PetitionAddressee.addressee_id).where(
+            PetitionAddressee.petition_id.in_(here)
+        )
+        self.members = {(petition_id, addressee_id) for petition_id, addressee_id in db.session.execute(members)}
+
+    def addressee_of(self, petition: Petition, country: str, told: object) -> int:
+        """The addressee that the signer was told of, whatever became of it or its route meanwhile.
+
+        The web took it from the routes when the form arrived, and can name none but addressees that the petition has or had.
+        """
+        if isinstance(told, int) and (petition.id, told) in self.members:
+            return told
+        return self.routes.get((petition.id, country), int(petition.fallback_addressee_id or 0))
+
+
+_Text = tuple[int, str, str, str]
+"""Petition, version, language and hash of a text."""
+
+
+def _known_texts(petitions: Collection[int]) -> set[_Text]:
+    """Every text that these petitions ever showed."""
+    here = PetitionText.petition_id.in_(list(petitions))
+    columns = PetitionText.petition_id, PetitionText.version, PetitionText.language, PetitionText.hash
+    rows = db.session.execute(select(*columns).where(here))
+    return {(petition_id, str(version), language, text_hash) for petition_id, version, language, text_hash in rows}
+
+
+def _counted_of(keys: Collection[Key]) -> dict[Key, UUID]:
+    """The counted signature of each mailbox that has one."""
+    if not keys:
+        return {}
     rows = db.session.execute(
-        select(PetitionAddressee.petition_id, Addressee.country_code, Addressee.id)
-        .join(Addressee, PetitionAddressee.addressee_id == Addressee.id)
-        .where(PetitionAddressee.petition_id.in_(list(petitions)), Addressee.country_code.is_not(None))
-    )
-    return {(petition_id, str(country)): addressee_id for petition_id, country, addressee_id in rows}
-
-
-def _known_mailboxes(signatures: Sequence[Signature]) -> defaultdict[tuple[int, bytes | None], _Mailbox]:
-    """What is known of the mailboxes of these, not counting themselves."""
-    known: defaultdict[tuple[int, bytes | None], _Mailbox] = defaultdict(_Mailbox)
-    if not signatures:
-        return known
-    rows = db.session.execute(
-        select(
-            Signature.petition_id, Signature.mailbox_hmac, Signature.id, Signature.state, Signature.received_at
-        ).where(
-            Signature.petition_id.in_({one.petition_id for one in signatures}),
-            Signature.mailbox_hmac.in_({one.mailbox_hmac for one in signatures}),
+        select(Signature.petition_id, Signature.mailbox_hmac, Signature.id).where(
+            tuple_(Signature.petition_id, Signature.mailbox_hmac).in_(sorted(set(keys))),
+            Signature.state == SignatureState.COUNTED,
         )
     )
-    for petition_id, mailbox_hmac, signature_id, state, received_at in rows:
-        mailbox = known[petition_id, mailbox_hmac]
-        mailbox.received_at.append(received_at)
-        if state == SignatureState.COUNTED:
-            mailbox.counted_id = signature_id
-    return known
+    return {(petition_id, mailbox or b""): signature_id for petition_id, mailbox, signature_id in rows}
 
 
 def _reason_to_reject(
-    petition: Petition, event: InboxEvent, payload: Mapping[str, Any], email: str | None
+    petition: Petition,
+    event: InboxEvent,
+    payload: Mapping[str, Any],
+    email: str | None,
+    texts: Collection[_Text],
 ) -> str | None:
     """The form has checked all this; it is checked again because the web process may be in other hands."""
     beat_closing = petition.closes_at is None or event.received_at < petition.closes_at
@@ -186,17 +209,26 @@ def _reason_to_reject(
     # What is not text, a list of names say, would still look right as text, and be printed as something else.
     if not (isinstance(country, str) and isinstance(name, str) and isinstance(city, str)):
         return "text"
-    if country not in COUNTRY_CODES:
+    if country not in COUNTRY_CODES and country != NO_COUNTRY:
         return "country"
-    if name != tidy(name) or problem_with(name, MAX_NAME) or city != tidy(city) or problem_with(city, MAX_CITY):
+    if name != tidy(name) or problem_with(name, MAX_NAME) or city != tidy(city):
         return "text"
-    consent = payload.get("consent")
-    if not isinstance(consent, dict) or consent.get("ministry") is not True:
+    # Whoever would rather not say where they live need not say in which city either.
+    if problem_with(city, MAX_CITY) and not (city == "" and country == NO_COUNTRY):
+        return "text"
+    consent, visibility = payload.get("consent"), payload.get("visibility")
+    if not isinstance(consent, dict) or visibility not in VISIBILITIES:
         return "consent"
-    if not isinstance(consent.get("public"), bool):
+    # What is agreed to and what is wished must say the same.
+    if consent.get("ministry") is not (visibility != "counted") or consent.get("public") is not (
+        visibility == "public"
+    ):
         return "consent"
+    if petition.min_age is not None and payload.get("of_age") is not True:
+        return "age"
+    text = payload.get("text")
+    if not isinstance(text, dict):
+        return "text_unknown"
+    if (petition.id, *(str(text.get(name)) for name in ("version", "language", "hash"))) not in texts:
+        return "text_unknown"
     return None
-
-
-def _link(purpose: str, signature_id: UUID, language: str, keyring: Keyring) -> str:
-    return f"{current_config().public_url}/{purpose}/{keyring.token(purpose, signature_id)}?lang={language}"

@@ -20,9 +20,9 @@ from petitions.models import Signature, SignatureState
 
 @dataclass(frozen=True, slots=True)
 class CountedSignature:
-    """What a ministry receives of one signature."""
+    """What a ministry receives of one signature: of somebody who wished to be counted only, neither name nor city."""
 
-    name: str
+    name: str | None
     city: str
     received_at: datetime
 
@@ -46,7 +46,10 @@ def read_counted(
         record = decrypt_record(
             open_sealed_row_key(key_id, sealed_key, private_keys), "signatures", signature_id, sealed or b""
         )
-        yield CountedSignature(record["name"], record["city"], received_at)
+        if record["visibility"] == "counted":
+            yield CountedSignature(None, "", received_at)
+        else:
+            yield CountedSignature(record["name"], record["city"], received_at)
 
 
 def count_by_state(petition_id: int, addressee_id: int, cutoff: datetime) -> dict[str, int]:

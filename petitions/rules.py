@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
@@ -11,6 +12,24 @@ from disposable_email_domains import blocklist
 
 MAX_NAME = 80
 MAX_CITY = 80
+NO_COUNTRY = "ZZ"
+"""CLDR's code for "unknown": somebody who lives in no country, or would rather not say. Their ministry is the fallback."""
+MAILS_A_DAY = 3
+"""Mails to one mailbox for one petition in 24 hours: the form must neither fill somebody's inbox nor, used by a
+stranger, keep its owner from signing for long."""
+GUESSES = 10
+"""Wrong codes for one mailbox and petition; of a million codes that leaves a guesser one chance in 100,000."""
+VISIBILITIES = ("ministry", "initials", "public", "counted")
+"""Who learns the name: the ministry alone; the ministry, and the page the initials; everybody; nobody."""
+REPORT_REASONS = ("hate", "danger", "personal", "untrue", "spam", "other")
+MAX_REPORT = 1000
+"""Characters."""
+REPORTS_KEPT = 200
+"""Reports of one petition that wait for a reviewer at most: more would tell nothing new."""
+SHOWN_APART_FROM = 10
+"""Countries with fewer counted signatures are not shown apart, for their signers could be guessed (view pub.breakdowns)."""
+LADDER = [step * 10**power for power in range(1, 7) for step in (1, 2, 5)]
+"""The milestones 10, 20, 50, 100 ... 5,000,000 that a petition climbs."""
 
 # A scheme, `www.`, a domain with a path, or a common domain that ends there. Initials written without spaces
 # ("J.R.de la Cruz", "Dr.Me Lee") are names.
@@ -30,8 +49,8 @@ _JOINERS = "\u200c\u200d"  # Needed inside words of some scripts.
 
 
 @lru_cache(maxsize=1)
-def _printable() -> frozenset[str]:
-    """What the register can print: Latin, Greek, Cyrillic, Georgian, Armenian, Hebrew, Arabic, Devanagari and signs."""
+def printable() -> frozenset[str]:
+    """What registers and share cards can print: Latin, Greek, Cyrillic, Georgian, Armenian, Hebrew, Arabic, Devanagari and signs."""
     lines = (Path(__file__).parent / "data" / "printable.txt").read_text(encoding="ascii").splitlines()
     ranges = [line.split("-") for line in lines if not line.startswith("#")]
     return frozenset(chr(point) for first, last in ranges for point in range(int(first, 16), int(last, 16) + 1))
@@ -54,7 +73,7 @@ def problem_with(text: str, longest: int) -> str | None:
         return "link"
     if text.startswith(_FORMULA):
         return "formula"
-    if not _printable().issuperset(text):
+    if not printable().issuperset(text):
         return "unprintable"
     if not any(unicodedata.category(char)[0] == "L" for char in text):
         return "letterless"
@@ -92,3 +111,19 @@ def canonical_mailbox(email: str) -> str:
     if domain == "gmail.com":
         local = local.replace(".", "")
     return f"{local}@{domain}"
+
+
+def milestone_after(counted: int, thresholds: Iterable[int] = ()) -> int:
+    """The next step of the ladder, or threshold of the creators, that lies above a number of signatures."""
+    return min((step for step in (*LADDER, *thresholds) if step > counted), default=LADDER[-1])
+
+
+def milestones_up_to(counted: int, thresholds: Iterable[int] = ()) -> list[int]:
+    """All milestones that a number of signatures has reached."""
+    return sorted({step for step in (*LADDER, *thresholds) if step <= counted})
+
+
+def initials(name: str) -> str:
+    """First letters of a name's words, such as "В. В." for "Вольга Вераб’ёва"; of hyphenated ones each."""
+    words = [word for word in re.split(r"[\s\-‐]+", name) if word and unicodedata.category(word[0])[0] == "L"]
+    return " ".join(f"{unicodedata.normalize('NFC', word)[0].upper()}." for word in words[:4])

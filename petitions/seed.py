@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import tomllib
 from pathlib import Path
 
 import click
 from flask.cli import with_appcontext
-from markdown_it import MarkdownIt
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from core.extensions import db
-from petitions.models import Addressee, Petition, PetitionAddressee, PetitionText
+from petitions.models import Addressee, Petition, PetitionAddressee, PetitionRoute, PetitionText, TextVersion
+from petitions.texts import fold, render_markdown, text_hash
 
 DATA = Path(__file__).parent / "data"
 SAMPLE = "no-recognition"
@@ -23,16 +22,6 @@ INSTITUTIONS = {"EU", "UN", "OSCE", "COE", "UNESCO"}
 NOT_ASKED = {"UN", "OSCE", "COE", "UNESCO", "KZ", "IN", "AZ", "RS", "TR", "ZA", "BR", "CL", "AR", "MX", "AM", "IL"}
 """The sample petition is addressed to everybody else on the list."""
 FALLBACK = "EU"
-
-
-def render_markdown(source: str) -> str:
-    """HTML of an appeal text. Raw HTML in the source is shown as text, so the result is safe to print as it is."""
-    return MarkdownIt("zero", {"html": False}).enable(["heading", "list", "emphasis"]).render(source)
-
-
-def text_hash(title: str, summary: str, body: str) -> str:
-    """SHA-256 that a consent is bound to: title, summary and body, separated by line feeds."""
-    return hashlib.sha256("\n".join((title, summary, body)).encode()).hexdigest()
 
 
 def seed_addressees() -> int:
@@ -66,6 +55,8 @@ def seed_petition() -> int:
             _, head, body = path.read_text(encoding="utf-8").split("+++\n", 2)
             meta = tomllib.loads(head)
             title, summary, body = meta["title"], meta["summary"], body.strip()
+            demands = "\n".join(meta["demands"])
+            words = fold(" ".join((title, summary, body, demands)))
             db.session.add(
                 PetitionText(
                     petition_id=petition_id,
@@ -74,13 +65,26 @@ def seed_petition() -> int:
                     summary=summary,
                     body_markdown=body,
                     body_html=render_markdown(body),
-                    hash=text_hash(title, summary, body),
+                    demands=demands,
+                    hash=text_hash(title, summary, body, demands),
+                    search=func.to_tsvector("simple", words),
                 )
             )
-    addressees = db.session.scalars(select(Addressee.id).where(Addressee.code.not_in(NOT_ASKED))).all()
-    for addressee_id in addressees:
+        db.session.add(TextVersion(petition_id=petition_id, version=1))
+        db.session.flush()
+    addressees = db.session.execute(
+        select(Addressee.id, Addressee.country_code).where(
+            Addressee.code.not_in(NOT_ASKED), Addressee.petition_id.is_(None)
+        )
+    ).all()
+    for addressee_id, country in addressees:
         row = insert(PetitionAddressee).values(petition_id=petition_id, addressee_id=addressee_id)
         db.session.execute(row.on_conflict_do_nothing())
+        if country is not None:
+            route = insert(PetitionRoute).values(
+                petition_id=petition_id, country_code=country, addressee_id=addressee_id
+            )
+            db.session.execute(route.on_conflict_do_nothing())
     return petition_id
 
 

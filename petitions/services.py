@@ -1,179 +1,35 @@
-"""What web and console do with petitions. Nothing here can open what is sealed."""
+"""What the console reads of petitions, and the search for one signature. Nothing here can open what is sealed."""
 
 from __future__ import annotations
 
-import base64
 import json
-import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import func, select, true
+from sqlalchemy import literal, select, union_all
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from accounts.models import Account
-from accounts.permissions import Action, may
+from accounts.permissions import Action, may, may_in_petition
 from core.answers import public_key, read_answer
 from core.audit import auditable, record
-from core.errors import NotFoundError, database_may_be_away
+from core.errors import NotFoundError
 from core.extensions import db
-from core.inbox import add_event, append
+from core.inbox import add_event
 from core.queues import TaskName, wake
 from petitions.models import (
     Addressee,
+    Draft,
     Petition,
     PetitionAddressee,
+    PetitionState,
     PetitionText,
-    PublicAddressee,
-    PublicPetition,
-    PublicSigner,
-    PublicText,
     Tally,
 )
 
-NAMED_SHOWN = 60
-MILESTONES = [step * 10**power for power in range(1, 7) for step in (1, 2, 5)]
-"""The ladder 10, 20, 50, 100 ... 5,000,000 that a petition climbs."""
-
-
-@dataclass(frozen=True, slots=True)
-class PetitionCard:
-    """A petition in a list."""
-
-    petition: PublicPetition
-    text: PublicText
-
-
-@dataclass(frozen=True, slots=True)
-class PetitionPage:
-    """All that the page of a petition shows."""
-
-    petition: PublicPetition
-    text: PublicText
-    texts: Sequence[PublicText]
-    accepts_signatures: bool
-    """Whether the form is shown. The worker decides by the moment of arrival."""
-    addressees: Sequence[PublicAddressee] = ()
-    signers: Sequence[str] = ()
-
-    @property
-    def milestone(self) -> int:
-        """The next step of the ladder."""
-        return next((step for step in MILESTONES if step > self.petition.counted), MILESTONES[-1])
-
-    @property
-    def fallback(self) -> PublicAddressee | None:
-        """Who receives the signatures from countries without an addressee of their own."""
-        return next((one for one in self.addressees if one.addressee_id == self.petition.fallback_addressee_id), None)
-
-
-def _best_text(texts: Sequence[PublicText], *wishes: str | None) -> PublicText:
-    by_language = {text.language: text for text in texts}
-    for language in (*wishes, "en"):
-        if language in by_language:
-            return by_language[language]
-    return texts[0]
-
-
-def list_open(language: str) -> list[PetitionCard]:
-    """Petitions that can be signed, newest first."""
-    with database_may_be_away():
-        petitions = db.session.scalars(
-            select(PublicPetition).where(PublicPetition.state == "open").order_by(PublicPetition.opens_at.desc())
-        ).all()
-        texts = db.session.scalars(
-            select(PublicText).where(PublicText.petition_id.in_([one.id for one in petitions]))
-        ).all()
-    cards = []
-    for petition in petitions:
-        if own := [text for text in texts if text.petition_id == petition.id]:
-            cards.append(PetitionCard(petition, _best_text(own, language)))
-    return cards
-
-
-def show(slug: str, language: str, text_language: str | None = None, *, whole: bool = True) -> PetitionPage:
-    """The page of one public petition. Raises NotFoundError for one that is not there, or not public.
-
-    Not `whole`, it has neither addressees nor signers: whoever signs well never sees them.
-    """
-    with database_may_be_away():
-        # By the database's clock, as the moment of arrival will be.
-        not_over = func.coalesce(PublicPetition.closes_at > func.now(), true())
-        found = db.session.execute(select(PublicPetition, not_over).where(PublicPetition.slug == slug)).first()
-        if found is None:
-            raise NotFoundError
-        petition, accepts = found[0], found[0].state == "open" and found[1]
-        texts = db.session.scalars(
-            select(PublicText).where(PublicText.petition_id == petition.id).order_by(PublicText.language)
-        ).all()
-        if not texts:
-            raise NotFoundError
-        if not whole:
-            return PetitionPage(petition, _best_text(texts, text_language, language), texts, accepts)
-        addressees = db.session.scalars(select(PublicAddressee).where(PublicAddressee.petition_id == petition.id)).all()
-        signers = db.session.scalars(
-            select(PublicSigner.name)
-            .where(PublicSigner.petition_id == petition.id)
-            .order_by(PublicSigner.signature_id)
-            .limit(NAMED_SHOWN)
-        ).all()
-    return PetitionPage(petition, _best_text(texts, text_language, language), texts, accepts, addressees, signers)
-
-
-@dataclass(frozen=True, slots=True)
-class SignerInput:
-    """A checked form."""
-
-    name: str
-    email: str
-    country: str
-    city: str
-    in_public: bool
-    updates: bool
-    consent_hash: str
-    filled_trap: bool
-
-
-def sign(page: PetitionPage, signer: SignerInput, text: PublicText, language: str, event_id: UUID) -> bool:
-    """Store a signature as a sealed event. False when this very form was already sent.
-
-    Whether the person has signed before is not known here, so the answer cannot tell. Raises UnavailableError.
-    """
-    payload = {
-        "v": 1,
-        "name": signer.name,
-        "email": signer.email,
-        "country": signer.country,
-        "city": signer.city,
-        "text": {"version": text.version, "language": text.language, "hash": text.hash},
-        "consent": {
-            "ministry": True,
-            "public": signer.in_public,
-            "updates": signer.updates,
-            "hash": signer.consent_hash,
-        },
-        "visibility": "public" if signer.in_public else "ministry",
-        "language": language,
-        "trap": signer.filled_trap,
-        "salt": base64.b64encode(os.urandom(16)).decode(),
-    }
-    return append("sign", page.petition.id, payload, event_id)
-
-
-def press_button(kind: str, token: str, secret: str | None, event_id: UUID) -> None:
-    """Store that somebody pressed `confirm` or `withdraw` with a token. The worker verifies it. Raises UnavailableError."""
-    answer_key = public_key(secret, event_id) if secret else None
-    # No token of ours is longer; a longer one is wrong, and is told so like any other wrong one.
-    append(kind, None, {"v": 1, "token": token[:64], "answer_key": answer_key}, event_id)
-
-
-def button_result(event_id: UUID, secret: str) -> str | None:
-    """What came of a pressed button, None while nothing has (or when this browser is not the one that pressed it)."""
-    answer = read_answer(event_id, secret)
-    return None if answer is None else answer.decode()
-
+NEVER_PUBLIC = (PetitionState.DRAFT, PetitionState.REVIEW, PetitionState.REJECTED)
+"""States in which nobody but creators and reviewers has read the text."""
 
 # --- Looking for one signature --------------------------------------------------------------------------------------------
 
@@ -223,25 +79,62 @@ class AddresseeCount:
     by_state: dict[str, int]
 
 
-def list_petitions(language: str) -> list[tuple[Petition, PetitionText]]:
-    """Every petition with its text in this language or another, newest first."""
-    petitions = db.session.scalars(select(Petition).order_by(Petition.created_at.desc())).all()
-    return [(petition, newest_text(petition.id, language)) for petition in petitions]
+@dataclass(frozen=True, slots=True)
+class Title:
+    """What a petition is called, in one language."""
+
+    title: str
+    language: str
+
+
+def list_petitions(account: Account, language: str) -> list[tuple[Petition, Title]]:
+    """Every petition that this account may see, in any state, with its title, newest first."""
+    called = _titles(language)
+    petitions = db.session.scalars(select(Petition).order_by(Petition.id.desc())).all()
+    return [(one, called[one.id]) for one in petitions if one.id in called and may_see(account, one)]
+
+
+def may_see(account: Account, petition: Petition) -> bool:
+    """Whether this account sees a petition: one that was never public only if it writes or reviews all of it."""
+    if petition.state not in NEVER_PUBLIC:
+        return may_in_petition(account, Action.SEE_PETITION, petition.id)
+    return any(may(account, one, petition.id, None) for one in (Action.EDIT_PETITION, Action.REVIEW_PETITION))
 
 
 def titles(language: str) -> list[tuple[int, str]]:
     """Number and title of every petition that has a text, in this language, or English, or any; newest petition first."""
-    wishes = (
-        (PetitionText.language == language).desc(),
-        (PetitionText.language == "en").desc(),
-        PetitionText.version.desc(),
-    )
+    return [(number, one.title) for number, one in _titles(language).items()]
+
+
+def title_of(petition_id: int, language: str) -> Title:
+    """What a petition is called, in any state; of a draft, what its creators call it. Raises NotFoundError."""
+    found = _titles(language, petition_id).get(petition_id)
+    if found is None:
+        raise NotFoundError
+    return found
+
+
+def _titles(language: str, petition_id: int | None = None) -> dict[int, Title]:
+    """Newest published title of each petition, or else the one of its working copy."""
+    published = select(PetitionText.petition_id, PetitionText.language, PetitionText.title, PetitionText.version)
+    copies = select(Draft.petition_id, Draft.language, Draft.title, literal(0).label("version"))
+    every = union_all(published, copies).subquery()
+    one = every.c.language
     newest = (
-        select(PetitionText.petition_id, PetitionText.title)
-        .ext(distinct_on(PetitionText.petition_id))
-        .order_by(PetitionText.petition_id.desc(), *wishes)
+        select(every.c.petition_id, every.c.title, one)
+        .ext(distinct_on(every.c.petition_id))
+        .order_by(
+            every.c.petition_id.desc(),
+            (every.c.version > 0).desc(),
+            (one == language).desc(),
+            (one == "en").desc(),
+            every.c.version.desc(),
+            one,
+        )
     )
-    return [(number, title) for number, title in db.session.execute(newest)]
+    if petition_id is not None:
+        newest = newest.where(every.c.petition_id == petition_id)
+    return {number: Title(title, spoken) for number, title, spoken in db.session.execute(newest)}
 
 
 def find_petition(petition_id: int) -> Petition:

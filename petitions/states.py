@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
@@ -19,14 +19,17 @@ from core.extensions import db
 from core.inbox import InboxEvent
 from core.keyring import Keyring
 from core.records import decrypt_record, destroy_row_key, open_row_key
-from petitions.models import PublicName, Signature, SignatureState, Tally
+from petitions.models import Breakdown, PublicName, Signature, SignatureState, Tally
+from petitions.rules import initials
 
 CONFIRM_WITHIN = timedelta(days=14)
 WAITED_FOR = timedelta(days=3)
 """How long a confirmation that waits for a key keeps unconfirmed signatures from being erased."""
 
-Moves = Counter[tuple[int, int, str]]
-"""How tallies move: (petition, addressee, state) -> difference."""
+Place = tuple[int, int, str, str, str]
+"""Where a signature stands: petition, addressee, state; and, while it is counted, its country and the day of counting."""
+Moves = Counter[Place]
+"""How many signatures come to a place, or leave it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +40,20 @@ class Outcome:
     moves: Moves
     mails: int = 0
     erased: tuple[int, int, datetime] | None = None
-    """Petition, addressee and moment of counting of a signature that bundles may still hold."""
+    """Petition, addressee and moment of counting of a signature that bundles may hold otherwise than they now should."""
 
 
-def _with_family(
-    purpose: str, payload: Mapping[str, Any], keyring: Keyring
-) -> tuple[Signature | None, Sequence[Signature]]:
-    """The signature that a token names, and all of its mailbox and petition, locked and as they are now.
+def named_by_token(purpose: str, payload: Mapping[str, Any], keyring: Keyring) -> Signature | None:
+    """The signature whose token a payload has, None for one that we did not make."""
+    signature_id = keyring.read_token(purpose, str(payload.get("token", "")))
+    return db.session.get(Signature, signature_id) if signature_id else None
+
+
+def with_family(signature: Signature | None) -> tuple[Signature | None, Sequence[Signature]]:
+    """A signature and all of its mailbox and petition, locked and as they are now; None when it is no longer whole.
 
     They are locked in one order, so that two workers cannot wait for each other.
     """
-    signature_id = keyring.read_token(purpose, str(payload.get("token", "")))
-    signature = db.session.get(Signature, signature_id) if signature_id else None
     if signature is None or signature.mailbox_hmac is None:
         return None, []
     family = db.session.scalars(
@@ -64,7 +69,14 @@ def _with_family(
 
 def confirm_signature(event: InboxEvent, payload: Mapping[str, Any], keyring: Keyring) -> Outcome:
     """A `confirm` event counts a pending signature. A wrong, used and expired token get one and the same answer."""
-    signature, family = _with_family("confirm", payload, keyring)
+    signature, family = with_family(named_by_token("confirm", payload, keyring))
+    return count_signature(event, signature, family, keyring)
+
+
+def count_signature(
+    event: InboxEvent, signature: Signature | None, family: Sequence[Signature], keyring: Keyring
+) -> Outcome:
+    """Count a signature that is pending, and the pending ones of its mailbox no more. Whoever asks has proved the mailbox."""
     if signature is None or signature.state != SignatureState.PENDING or signature.row_key_id is None:
         return Outcome("invalid", Counter())
     if event.received_at > signature.received_at + CONFIRM_WITHIN:
@@ -91,8 +103,7 @@ def confirm_signature(event: InboxEvent, payload: Mapping[str, Any], keyring: Ke
             moves[place(other)] -= 1
             _erase(other, SignatureState.DUPLICATE, "already_counted", keep_mailbox=True)
             moves[place(other)] += 1
-    if record["consent"]["public"]:
-        db.session.add(PublicName(signature_id=signature.id, petition_id=signature.petition_id, name=record["name"]))
+    show_in_public(signature, record)
     db.session.flush()
     return Outcome("counted", moves)
 
@@ -102,7 +113,9 @@ def withdraw_signature(_event: InboxEvent, payload: Mapping[str, Any], keyring: 
 
     The link of a duplicate withdraws the signature that was counted in its stead: the token proves the mailbox.
     """
-    signature, family = _with_family("withdraw", payload, keyring)
+    # From the signer's own page, or by a link of its own, as mails had before there was such a page.
+    named = named_by_token("mine", payload, keyring) or named_by_token("withdraw", payload, keyring)
+    signature, family = with_family(named)
     if signature is not None and signature.state == SignatureState.DUPLICATE:
         signature = next((one for one in family if one.state == SignatureState.COUNTED), None)
     if signature is None or signature.state not in (
@@ -111,18 +124,33 @@ def withdraw_signature(_event: InboxEvent, payload: Mapping[str, Any], keyring: 
         SignatureState.QUARANTINED,
     ):
         return Outcome("invalid", Counter())
+    return take_back(signature, "by_signer")
+
+
+def take_back(signature: Signature, reason: str) -> Outcome:
+    """Erase what is personal of a signature that is pending, counted or held back."""
     moves: Moves = Counter({place(signature): -1})
     counted_at = signature.counted_at
-    _erase(signature, SignatureState.WITHDRAWN, "by_signer")
+    _erase(signature, SignatureState.WITHDRAWN, reason)
     moves[place(signature)] += 1
     db.session.flush()
     erased = (signature.petition_id, signature.addressee_id, counted_at) if counted_at is not None else None
     return Outcome("withdrawn", moves, erased=erased)
 
 
-def place(signature: Signature) -> tuple[int, int, str]:
-    """Where a signature stands in the tallies: petition, addressee, state."""
-    return signature.petition_id, signature.addressee_id, str(signature.state)
+def show_in_public(signature: Signature, record: Mapping[str, Any]) -> None:
+    """Have the page name a counted signer as its record wishes: by name, by initials, or not at all. Does not flush."""
+    shown = {"public": record["name"], "initials": initials(record["name"])}.get(record["visibility"])
+    db.session.execute(delete(PublicName).where(PublicName.signature_id == signature.id))
+    if shown:
+        db.session.add(PublicName(signature_id=signature.id, petition_id=signature.petition_id, name=shown))
+
+
+def place(signature: Signature) -> Place:
+    """Where a signature stands now."""
+    counted_at = signature.counted_at if signature.state == SignatureState.COUNTED else None
+    country, day = (signature.country_code, counted_at.date().isoformat()) if counted_at is not None else ("", "")
+    return signature.petition_id, signature.addressee_id, str(signature.state), country, day
 
 
 def _erase(signature: Signature, state: SignatureState, reason: str, *, keep_mailbox: bool = False) -> None:
@@ -130,6 +158,7 @@ def _erase(signature: Signature, state: SignatureState, reason: str, *, keep_mai
     row_key_id = signature.row_key_id
     signature.state, signature.reason = state, reason
     signature.sealed = signature.row_key_id = signature.counted_at = None
+    signature.wants_updates = False
     if not keep_mailbox:
         signature.mailbox_hmac = None
     db.session.flush()
@@ -139,17 +168,30 @@ def _erase(signature: Signature, state: SignatureState, reason: str, *, keep_mai
 
 
 def apply_moves(moves: Moves) -> None:
-    """Write how the tallies moved, in one order for all workers. Call it once, at the end of the transaction."""
-    for (petition_id, addressee_id, state), difference in sorted(moves.items()):
-        if difference > 0:
-            row = insert(Tally).values(
-                petition_id=petition_id, addressee_id=addressee_id, state=state, total=difference
-            )
-            keys = [Tally.petition_id, Tally.addressee_id, Tally.state]
-            db.session.execute(row.on_conflict_do_update(index_elements=keys, set_={"total": Tally.total + difference}))
-        elif difference < 0:
-            this = Tally.petition_id == petition_id, Tally.addressee_id == addressee_id, Tally.state == state
-            db.session.execute(update(Tally).where(*this).values(total=Tally.total + difference))
+    """Write how tallies and breakdowns moved, in one order for all workers. Call it once, at the end of the transaction."""
+    tallies: Counter[tuple[int, int, str]] = Counter()
+    breakdowns: Counter[tuple[int, str, str]] = Counter()
+    for (petition_id, addressee_id, state, country, day), difference in moves.items():
+        tallies[petition_id, addressee_id, state] += difference
+        if state == SignatureState.COUNTED:
+            breakdowns[petition_id, "country", country] += difference
+            breakdowns[petition_id, "day", day] += difference
+    for tally, difference in sorted(tallies.items()):
+        _move(Tally, ("petition_id", "addressee_id", "state"), tally, difference)
+    for breakdown, difference in sorted(breakdowns.items()):
+        _move(Breakdown, ("petition_id", "by", "key"), breakdown, difference)
+
+
+def _move(table: type[Tally | Breakdown], names: Sequence[str], key: Sequence[object], difference: int) -> None:
+    """Add to the total of one row, or take from it."""
+    if difference > 0:
+        row = insert(table).values(**dict(zip(names, key, strict=True)), total=difference)
+        db.session.execute(
+            row.on_conflict_do_update(index_elements=list(names), set_={"total": table.total + difference})
+        )
+    elif difference < 0:
+        this = [getattr(table, name) == value for name, value in zip(names, key, strict=True)]
+        db.session.execute(update(table).where(*this).values(total=table.total + difference))
 
 
 def expire_unconfirmed(now: datetime, at_most: int = 500) -> int:
@@ -196,3 +238,17 @@ def forget_duplicates(now: datetime, at_most: int = 500) -> int:
     for signature in old:
         _erase(signature, SignatureState.DUPLICATE, signature.reason or "already_counted")
     return len(old)
+
+
+def overwrite_names() -> None:
+    """Have the database write the file of public names anew when some were taken out: until then they still lie in it.
+
+    Everything else that is personal is encrypted, and unreadable once its key is gone. Cannot run in a transaction.
+    """
+    taken_out = "SELECT n_dead_tup FROM pg_stat_user_tables WHERE relname = 'public_names'"
+    if not db.session.scalar(text(taken_out)):
+        db.session.rollback()
+        return
+    db.session.rollback()
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM (FULL) public_names"))

@@ -161,7 +161,8 @@ def make_config(role: Role, secrets: Secrets, database_url: str, **changes: Any)
 def make_app(config: Config) -> Flask:
     """The application of a role, as its process makes it."""
     app = create_base_app(config) if config.role is Role.WORKER else create_app(config=config)
-    app.config.update(TESTING=True, PROPAGATE_EXCEPTIONS=False)
+    # Pages are looked at anew each time; what keeps them has tests of its own.
+    app.config.update(TESTING=True, PROPAGATE_EXCEPTIONS=False, KEPT_SECONDS=0)
     return app
 
 

@@ -52,24 +52,40 @@ class Factory:
         """An open petition to some countries, with a fallback addressee that is no country."""
         fallback = self.addressee()
         values = {"slug": words("petition"), "state": "open", "fallback_addressee_id": fallback} | changes
-        petition_id = self._insert("petitions", values)
-        if "opens_at" not in changes:
-            self.house.sql("UPDATE petitions SET opens_at = now() - interval '1 day' WHERE id = :id", id=petition_id)
+        if values["state"] in ("rejected", "hidden"):
+            values.setdefault("public_reason", "It breaks the rules.")
+        opened = {"opens_at": self.house.value("SELECT now() - interval '1 day'")}
+        petition_id = self._insert("petitions", opened | values)
         for addressee_id in [fallback, *(self.addressee(country) for country in countries)]:
-            self.house.sql("INSERT INTO petition_addressees VALUES (:p, :a)", p=petition_id, a=addressee_id)
+            self.addressed(petition_id, addressee_id)
         for language in texts:
             self.text(petition_id, language)
         return petition_id
 
+    def addressed(self, petition_id: int, addressee_id: int) -> None:
+        """That a petition goes to an addressee, who receives the signatures of its country."""
+        self.house.sql("INSERT INTO petition_addressees VALUES (:p, :a)", p=petition_id, a=addressee_id)
+        self.house.sql(
+            "INSERT INTO petition_routes (petition_id, country_code, addressee_id)"
+            " SELECT :p, country_code, id FROM addressees WHERE id = :a AND country_code IS NOT NULL",
+            p=petition_id,
+            a=addressee_id,
+        )
+
     def text(self, petition_id: int, language: str, version: int = 1, **changes: Any) -> int:
         """The appeal in one language."""
-        from petitions.seed import render_markdown, text_hash
+        from petitions.texts import render_markdown, text_hash
 
         title = changes.get("title", f"{TITLE} ({language})")
         values = {
             "petition_id": petition_id, "language": language, "version": version, "title": title, "summary": SUMMARY,
             "body_markdown": BODY, "body_html": render_markdown(BODY), "hash": text_hash(title, SUMMARY, f"{BODY}{language}{version}"),
         } | changes  # fmt: skip
+        self.house.sql(
+            "INSERT INTO text_versions (petition_id, version) VALUES (:p, :v) ON CONFLICT DO NOTHING",
+            p=petition_id,
+            v=version,
+        )
         return self._insert("petition_texts", values)
 
     def account(
@@ -143,13 +159,13 @@ VALID = {
     "email": "olga@example.org",
     "country": "PL",
     "city": "Białystok",
-    "consent_ministry": "y",
+    "visibility": "ministry",
 }
 
 
 def sign(client: FlaskClient, slug: str, **changes: Any) -> Any:
-    """Open the petition, fill in the form, send it. A field changed to None is left out. Returns the response."""
-    page = client.get(f"/petitions/{slug}").text
+    """Open the form, fill it in, send it. A field changed to None is left out. Returns the response."""
+    page = client.get(f"/petitions/{slug}/sign").text
     values = {**VALID, "event_id": hidden(page, "event_id"), "text_hash": hidden(page, "text_hash"), **changes}
     return client.post(
         f"/petitions/{slug}/signatures", data={name: value for name, value in values.items() if value is not None}

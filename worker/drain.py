@@ -28,7 +28,7 @@ from core.inbox import MAX_ATTEMPTS, InboxEvent, PublicSealingKey
 from core.keyring import Keyring
 from core.sealing import KeyNotHeldError, context, unseal
 from delivery.claims import recall_bundles
-from petitions import intake, lookup, states
+from petitions import intake, lookup, personal, states
 from petitions.intake import Opened
 from petitions.states import Moves, Outcome
 
@@ -57,6 +57,13 @@ HANDLERS: Mapping[tuple[str, str], Handler] = {
     (WEB, "sign"): intake.record_signatures,
     (WEB, "confirm"): _one_by_one(states.confirm_signature),
     (WEB, "withdraw"): _one_by_one(states.withdraw_signature),
+    (WEB, "code"): _one_by_one(personal.confirm_by_code),
+    (WEB, "resend"): _one_by_one(personal.send_again),
+    (WEB, "not_me"): _one_by_one(personal.was_not_me),
+    (WEB, "show"): _one_by_one(personal.show_own),
+    (WEB, "change"): _one_by_one(personal.change_own),
+    (WEB, "unsubscribe"): _one_by_one(personal.unsubscribe),
+    (WEB, "report"): _one_by_one(personal.record_report),
     (CONSOLE, mailing.KIND): _one_by_one(_notice),
     (CONSOLE, lookup.KIND): _one_by_one(lookup.find_signatures),
 }
@@ -72,6 +79,8 @@ class Batch:
     waiting: list[UUID] = field(default_factory=list)
     """Events that need a key of a row which is sealed to a key that is not here."""
     recalled: bool = False
+    counted: bool = False
+    """Whether a count moved, so that a milestone may have been reached."""
 
 
 def drain_batch(keyring: Keyring, but: Collection[UUID] = (), most: int | None = None) -> Batch:
@@ -104,6 +113,7 @@ def drain_batch(keyring: Keyring, but: Collection[UUID] = (), most: int | None =
     for gone in erased:
         recall_bundles(*gone)
     batch.recalled = bool(erased)
+    batch.counted = any(state == "counted" for _petition, _addressee, state, _country, _day in moves)
     states.apply_moves(moves)
     if batch.waiting:
         log.error(

@@ -7,20 +7,23 @@ whose lease ran out from marking what another has taken over. The Message-ID is 
 from __future__ import annotations
 
 import logging
+import re
 import smtplib
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.headerregistry import Address
 from email.message import EmailMessage
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 from uuid import UUID
 
-from flask import render_template
+from flask import current_app
 from flask_babel import force_locale
+from markupsafe import Markup
 from sqlalchemy import delete, func, or_, select, update
 
 from accounts.notices import TEMPLATE as STAFF_TEMPLATE
@@ -31,6 +34,7 @@ from core.keyring import Keyring
 from core.outbox import MailPace, OutboxMail
 from core.records import RowKey, decrypt_record, open_row_key
 from core.sealing import KeyNotHeldError, SealingError
+from petitions import updates
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +108,8 @@ def lease_due(rate: float) -> tuple[list[Lease], float]:
     mails = db.session.scalars(
         select(OutboxMail)
         .where(*due)
-        .order_by(OutboxMail.due_at)
+        # Whoever waits for a code must not stand behind ten thousand who get news.
+        .order_by(OutboxMail.template == updates.TEMPLATE, OutboxMail.due_at)
         .limit(max(1, int(rate)))
         .with_for_update(skip_locked=True)
     ).all()
@@ -185,7 +190,12 @@ def _send_one(smtp: smtplib.SMTP, lease: Lease, keyring: Keyring, config: Config
         _put_off(lease, None)  # What was erased is settled by the next look.
         return
     try:
+        if row.template == updates.TEMPLATE:
+            mail |= updates.told(mail)
         message = compose(row.template, mail, config, keyring.message_id(row.id, config.mail_from.rpartition("@")[2]))
+    except updates.NotWantedError:
+        _finish(lease, "failed", None)
+        return
     except Exception as error:
         # One mail that cannot be written must not stop the others.
         log.error("mail %s cannot be written: %s", lease.mail_id, describe(error))
@@ -234,22 +244,35 @@ def _write(lease: Lease, **values: object) -> bool:
     return bool(done.rowcount)  # type: ignore[attr-defined]  # An UPDATE's result has a row count.
 
 
-def compose(template: str, mail: dict[str, str], config: Config, message_id: str) -> EmailMessage:
-    """A plain-text mail. The template's first line is the subject; it says neither the petition nor the cause."""
+def compose(template: str, mail: Mapping[str, Any], config: Config, message_id: str) -> EmailMessage:
+    """A mail in plain text and HTML that say the same. Its subject says neither the petition nor the cause."""
     with force_locale(mail["language"]):
-        subject, _, body = render_template(f"mail/{template}.txt", mail=mail, contact=config.contact_address).partition(
-            "\n"
-        )
+        subject, plain = _draw(template, "plain", mail, config)
+        _, page = _draw(template, "html", mail, config)
     message = EmailMessage()
-    message["Subject"] = subject.strip()
+    message["Subject"] = subject
     message["From"] = config.mail_from
     message["To"] = Address(addr_spec=mail["to"])
     message["Date"] = datetime.now(UTC)
     message["Message-ID"] = message_id
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content(body.strip() + "\n")
+    if "unsubscribe_url" in mail:
+        # A button of the mail program itself (RFC 8058).
+        message["List-Unsubscribe"] = f"<{mail['unsubscribe_url']}>"
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    message.set_content(re.sub(r"\n{3,}", "\n\n", plain.unescape()).strip("\n") + "\n")
+    message.add_alternative(page, subtype="html")
     message["Content-Language"] = mail["language"]
+    # Wrapped after 78 characters, a long link in a header becomes encoded words, which nobody follows.
+    message.policy = message.policy.clone(max_line_length=998)
     return message
+
+
+def _draw(template: str, part: str, mail: Mapping[str, Any], config: Config) -> tuple[str, Markup]:
+    """Subject and text of one part: the mail says what, and templates/mail/_plain.html or _html.html how."""
+    values = {"part": part, "mail": mail, "contact": config.contact_address}
+    drawn: Any = current_app.jinja_env.get_template(f"mail/{template}.html").make_module(values)
+    return drawn.subject.unescape(), drawn.__html__()
 
 
 def forget_sent() -> None:

@@ -25,11 +25,14 @@ from core.keyring import load_keyring
 from core.queues import QUEUES, TaskName, wake
 from core.sealing import KeyNotHeldError
 from delivery import building, claims
-from petitions.states import expire_unconfirmed, forget_duplicates
+from petitions import cards, progress, updates
+from petitions.mailboxes import forget_mailboxes
+from petitions.states import expire_unconfirmed, forget_duplicates, overwrite_names
 from worker.drain import BATCH, drain_batch, forget_unreadable, report_missing_keys
 from worker.mail import forget_sent, send_due
 from worker.measures import measures
 from worker.pdf import draw_bundle
+from worker.typeset import draw_card
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +74,8 @@ def drain() -> None:
             wake(TaskName.MAIL)
         if batch.recalled:
             wake(TaskName.BUNDLES)
+        if batch.counted:
+            wake(TaskName.PETITIONS)
         if batch.events < most:
             return
         most = min(BATCH, 2 * most)
@@ -106,6 +111,17 @@ def bundles() -> None:
                 return
 
 
+@shared_task(name=TaskName.PETITIONS)
+def petitions_care() -> None:
+    """Close petitions whose time is over, record milestones, draw share cards, queue updates: whatever waits for it."""
+    progress.close_ended()
+    progress.record_milestones()
+    cards.draw_due(draw_card)
+    keyring = load_keyring(current_config())
+    while updates.queue_lot(keyring):  # Last, for it raises when a key is away.
+        wake(TaskName.MAIL)
+
+
 @shared_task(name=TaskName.DOWNLOADS)
 def downloads() -> None:
     """Seal ready bundles to the browsers that asked for them."""
@@ -119,7 +135,7 @@ def sweep() -> None:
     if time.monotonic() < _rests_until:
         return
     _rests_until = time.monotonic() + SWEEP_REST
-    for task in (TaskName.DRAIN, TaskName.MAIL, TaskName.BUNDLES, TaskName.DOWNLOADS):
+    for task in (TaskName.DRAIN, TaskName.MAIL, TaskName.BUNDLES, TaskName.DOWNLOADS, TaskName.PETITIONS):
         wake(task)
     report_missing_keys(load_keyring(current_config()))
 
@@ -165,6 +181,11 @@ def purge() -> None:
     for step in (expire_unconfirmed, forget_duplicates):
         while step(now):
             db.session.commit()
-    for forget in (forget_answers, forget_sent, forget_unreadable, forget_sessions, forget_account_requests):
+    forget_mailboxes(now)
+    db.session.commit()
+    for forget in (
+        forget_answers, forget_sent, forget_unreadable, forget_sessions, forget_account_requests, progress.forget_reports,
+    ):  # fmt: skip
         forget()
         db.session.commit()
+    overwrite_names()

@@ -64,12 +64,7 @@ def decide(approval_id: UUID) -> ResponseReturnValue:
         flash(_("Somebody was faster, or the request has run out: here is how it stands. You changed nothing."), "note")
         return redirect(url_for(".approval", approval_id=approval_id), 303)
     except NotRipeError:
-        flash(
-            _(
-                "This can be approved once the person has set up the account; until then, whoever has the link could become them."
-            ),
-            "note",
-        )
+        flash(approvals.unripe_because(current_user, approval_id), "note")
         return redirect(url_for(".approval", approval_id=approval_id), 303)
     except NotYoursToDecideError:
         flash(_("Another person has to decide this: you asked for it, or it is about you."), "error")

@@ -12,8 +12,9 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urljoin
@@ -24,6 +25,7 @@ from rich.table import Table
 
 from core.demo.browser import Browser
 from core.demo.embedded import StandError
+from core.demo.history import SAMPLE, add_petitions, open_petitions, tell_past
 from core.demo.register import read_bundle, register_hash
 from core.demo.signers import Signer, make_signers
 from core.demo.staff import Robot, links
@@ -32,6 +34,8 @@ from core.demo.stand import Ports, Stand
 SIGNERS = 500
 VISITORS_AT_ONCE = 8
 PATIENCE = 180.0
+GONE_BUTTON, GONE_CODE = 400, 422
+"""How the button and the code of a mail are answered when there is nothing left to confirm."""
 POLAND = "Ministry of Foreign Affairs of the Republic of Poland"
 
 out = Console()
@@ -62,12 +66,35 @@ def main() -> int:
     return 0
 
 
+@dataclass(frozen=True, slots=True)
+class ConfirmMail:
+    """What a mail that asks for confirmation brings."""
+
+    to: str
+    link: str
+    code: str
+
+
+def read_mail(path: Path) -> ConfirmMail | None:
+    """A caught mail, by its plain part; None for one that asks nothing. Raises StandError for a link without its code."""
+    message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+    body = message.get_body(("plain",))
+    text = body.get_content() if body else ""
+    link, code = re.search(r"http\S+/confirm/\S+", text), re.search(r"^\s*(\d{3}) (\d{3})\s*$", text, re.MULTILINE)
+    if link is None:
+        return None
+    if code is None:
+        raise StandError(f"{path.name} has a link to confirm, and no code.")
+    return ConfirmMail(str(message["To"]), link[0], code[1] + code[2])
+
+
 def start(stand: Stand) -> None:
     """All servers and processes."""
     steps: list[tuple[str, Callable[[], object]]] = [
         ("looking at the ports", stand.check_ports),
         ("PostgreSQL, Valkey, migrations, keys", stand.start_servers),
         ("addressees, the sample petition", lambda: stand.flask("console", "seed")),
+        ("two more petitions", lambda: add_petitions(stand)),
         ("mail catcher", stand.start_catcher),
         ("worker", stand.start_worker),
         ("beat", stand.start_beat),
@@ -87,8 +114,10 @@ class Demonstration:
         self.stand = stand
         self.site = f"http://localhost:{stand.ports.public}"
         self.console = f"http://localhost:{stand.ports.console}"
-        self.signers = make_signers(total, secrets.token_hex(3), random.Random(2021))
+        self.signers = make_signers(total, secrets.token_hex(3), random.Random(2021), open_petitions(stand))
         self.known_mails = {path.name for path in stand.mails.glob("*.eml")}
+        self.thanked: dict[str, str] = {}
+        """Where the form led whom, by address: the page on which the code of the mail is typed."""
         self.progress = Progress(
             TextColumn("{task.description:<34}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=out
         )
@@ -102,6 +131,7 @@ class Demonstration:
             counted_before_bundle = self._poland_counted()
             bundle_path = self._bundle()
         self._compare(bundle_path, counted_before_bundle)
+        tell_past(self.stand)
         self._report(bundle_path)
 
     def _together(self, label: str, work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
@@ -126,12 +156,19 @@ class Demonstration:
         wrong = {key: number for key, number in statuses.items() if key not in ((True, 303), (False, 422))}
         if wrong:
             raise StandError(f"The form did not answer as it must: {wrong}")
+        unthanked = sum(one.passes_form for one in self.signers) - len(self.thanked)
+        if unthanked:
+            raise StandError(f"{unthanked} signers were not led to the page where the code is typed.")
 
     def _sign_one(self, signer: Signer) -> int:
         browser = Browser()
-        page = browser.get(f"{self.site}/petitions/no-recognition?lang={signer.language}")
-        answer = browser.submit(page, page.forms("/signatures")[0], signer.typed(), follow=False)
+        page = browser.get(f"{self.site}/petitions/{signer.petition}/sign?lang={signer.language}")
+        form = page.forms("/signatures")[0]
+        answer = browser.submit(page, form, signer.typed(), follow=False)
         browser.close()
+        led_to = urljoin(page.url, answer.headers.get("Location", ""))
+        if f"/petitions/{signer.petition}/thanks/{form.values['event_id']}" in led_to:
+            self.thanked[signer.email] = led_to
         return answer.status
 
     def _wait_for_mails(self) -> list[Path]:
@@ -151,23 +188,29 @@ class Demonstration:
 
     def _confirm(self, mails: list[Path]) -> None:
         silent = {one.email for one in self.signers if one.kind == "silent"}
-        links = []
-        for path in mails:
-            message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
-            body = message.get_body(("plain",))
-            link = re.search(r"http\S+/confirm/\S+", body.get_content() if body else "")
-            if link and message["To"] not in silent:
-                links.append(link[0])
-        refused = sum(status != 200 for status in self._together("confirming by button", self._confirm_one, links))
+        read = [one for one in map(read_mail, mails) if one is not None and one.to not in silent]
+        statuses = Counter(self._together("confirming by button", self._press_button, read[::2]))
+        statuses.update(self._together("confirming by code", self._type_code, read[1::2]))
         duplicates = sum(one.kind == "duplicate" for one in self.signers)
-        # Of two signatures from one mailbox the second finds its link used up: its data went when the first was counted.
-        if refused != duplicates:
-            raise StandError(f"{refused} confirmations were refused where {duplicates} duplicates were sent.")
+        # Of two signatures from one mailbox the second is refused: its data went when the first was counted.
+        refused = statuses[GONE_BUTTON] + statuses[GONE_CODE]
+        if refused != duplicates or statuses[200] != len(self.thanked) - self._never_confirmed() - duplicates:
+            raise StandError(f"Where {duplicates} duplicates were sent, confirming was answered with {dict(statuses)}.")
 
-    def _confirm_one(self, link: str) -> int:
+    def _never_confirmed(self) -> int:
+        return sum(one.kind in ("silent", "bounce") for one in self.signers)
+
+    def _press_button(self, mail: ConfirmMail) -> int:
+        return self._confirm_on(mail.link, "", {})
+
+    def _type_code(self, mail: ConfirmMail) -> int:
+        return self._confirm_on(self.thanked[mail.to], "/code", {"code": mail.code})
+
+    def _confirm_on(self, address: str, action: str, typed: Mapping[str, str]) -> int:
+        """Send the form of a page, and look until its result is there. Returns the result's status."""
         browser = Browser()
-        page = browser.get(link)
-        answer = browser.submit(page, page.forms()[0])
+        page = browser.get(address)
+        answer = browser.submit(page, page.forms(action)[0], typed)
         deadline = time.monotonic() + PATIENCE
         while "Refresh" in answer.headers and time.monotonic() < deadline:
             time.sleep(0.2)  # A browser would wait longer, and would give up looking after eight times.
@@ -179,7 +222,8 @@ class Demonstration:
         with self.stand.postgres.connect("worker") as connection:
             row = connection.execute(
                 "SELECT coalesce(sum(total), 0) FROM tallies t JOIN addressees a ON a.id = t.addressee_id"
-                " WHERE a.country_code = 'PL' AND t.state = 'counted'"
+                " JOIN petitions p ON p.id = t.petition_id WHERE a.country_code = 'PL' AND t.state = 'counted' AND p.slug = %s",
+                (SAMPLE,),
             ).fetchone()
         return int(str(row[0])) if row else 0
 
@@ -190,10 +234,12 @@ class Demonstration:
         coordinator.log_in()
         page = browser.get(f"{self.console}/petitions")
         self.progress.advance(steps)
-        petition = re.search(r'href="(/petitions/\d+)"', page.text)
-        if not petition:
-            raise StandError("The coordinator sees no petition.")
-        page = browser.get(urljoin(page.url, petition[1]))
+        with self.stand.postgres.connect("worker") as connection:
+            number = connection.execute("SELECT id FROM petitions WHERE slug = %s", (SAMPLE,)).fetchone()
+        link = f"/petitions/{number[0]}" if number else ""
+        if f'href="{link}"' not in page.text:
+            raise StandError("The coordinator does not see the sample petition.")
+        page = browser.get(urljoin(page.url, link))
         action = re.search(rf'action="([^"]+)"(?:(?!</form>).)*{POLAND}', page.text, re.DOTALL)
         rows = [form for form in page.forms("/bundles") if action and form.action == action[1]]
         if not rows:
@@ -242,16 +288,25 @@ class Demonstration:
             raise StandError(f"The register has {len(rows)} lines where {counted} signatures of Poland are counted.")
         if register_hash(rows) != printed_hash:
             raise StandError("The hash of the register as read from the PDF is not the one printed on its last page.")
-        in_register = Counter((row.name, row.city) for row in rows)
-        of_this_run = Counter(
-            (one.name, one.city) for one in self.signers if one.kind == "honest" and one.country == "PL"
-        )
+        # Who wished only to be counted is a line without a city; what it says is in the ministry's language.
+        in_register = Counter((row.name, row.city) for row in rows if row.city)
+        further = sum(not row.city for row in rows)
+        if len({row.name for row in rows if not row.city}) > 1:
+            raise StandError("The register names people who wished only to be counted.")
+        in_poland = [
+            one for one in self.signers if one.kind == "honest" and one.country == "PL" and one.petition == SAMPLE
+        ]
+        of_this_run = Counter((one.name, one.city) for one in in_poland if one.visibility != "counted")
+        unnamed = len(in_poland) - of_this_run.total()
         missing = of_this_run - in_register
-        if missing:
-            raise StandError(f"{missing.total()} of the people who signed in Poland are not in the register.")
+        if missing or further < unnamed:
+            raise StandError(
+                f"{missing.total()} names of people who signed in Poland, and {max(0, unnamed - further)} lines of those"
+                " who are only counted, are not in the register."
+            )
         first_run = not self.known_mails
-        if first_run and in_register != of_this_run:
-            raise StandError("The register holds people who did not sign in this run.")
+        if first_run and (in_register, further) != (of_this_run, unnamed):
+            raise StandError("The register holds people who did not sign in this run, or do not want to be named.")
 
     def _report(self, bundle_path: Path) -> None:
         with self.stand.postgres.connect("worker") as connection:

@@ -90,6 +90,8 @@ class EmbeddedPostgres:
             "max_connections": "60",
             "log_min_error_statement": "panic",
             "log_parameter_max_length_on_error": "0",
+            # Old segments of the log are removed, not kept to be written over: what was erased must not lie in them.
+            "wal_recycle": "off",
         }
         arguments = [argument for name, value in settings.items() for argument in ("-c", f"{name}={value}")]
         self.process = subprocess.Popen(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 COUNTRY_WEIGHTS = {
@@ -14,6 +16,7 @@ COUNTRY_WEIGHTS = {
     "IL": 3, "GR": 2, "FR": 2, "NL": 1, "BE": 1, "AT": 1, "NO": 1, "MA": 1, "SG": 1,
 }  # fmt: skip
 LANGUAGE_WEIGHTS = {"be": 45, "pl": 14, "lt": 9, "de": 7, "ka": 6, "el": 5, "he": 5, "hy": 5, "ar": 4}
+EVERYBODY_SIGNS: Mapping[str, float] = MappingProxyType({"no-recognition": 1.0})
 THROWAWAY = ("mailinator.com", "guerrillamail.com", "yopmail.com")
 MALFORMED = ("olga at example.org", "no-domain@", "@example.org", "two@@example.org", "with space@example.org")
 
@@ -28,7 +31,10 @@ class Signer:
     country: str
     city: str
     language: str
-    in_public: bool
+    visibility: str
+    updates: bool
+    petition: str
+    """Slug of the petition that they sign."""
 
     @property
     def passes_form(self) -> bool:
@@ -42,9 +48,9 @@ class Signer:
             "email": self.email,
             "country": self.country,
             "city": self.city,
-            "consent_ministry": "y",
+            "visibility": self.visibility,
         }
-        return fields | ({"consent_public": "y"} if self.in_public else {})
+        return fields | ({"updates": "y"} if self.updates else {})
 
 
 @lru_cache(maxsize=1)
@@ -52,8 +58,10 @@ def _names() -> dict[str, Any]:
     return tomllib.loads((Path(__file__).parent / "names.toml").read_text(encoding="utf-8"))
 
 
-def make_signers(total: int, run: str, luck: random.Random) -> list[Signer]:
-    """`total` signers, one in twelve a duplicate of an earlier one, one in twenty-five each of the other kinds of trouble.
+def make_signers(
+    total: int, run: str, luck: random.Random, petitions: Mapping[str, float] = EVERYBODY_SIGNS
+) -> list[Signer]:
+    """`total` signers of some petitions, each with its weight; one in twelve a duplicate of an earlier one, one in twenty-five each of the other kinds of trouble.
 
     `run` becomes part of every address, so that a second run brings other people.
     """
@@ -64,7 +72,7 @@ def make_signers(total: int, run: str, luck: random.Random) -> list[Signer]:
         "throwaway": total // 25,
         "silent": total // 25,
     }
-    honest = [_signer(number, run, luck) for number in range(total - sum(trouble.values()))]
+    honest = [_signer(number, run, luck, petitions) for number in range(total - sum(trouble.values()))]
     signers = list(honest)
     for number, original in enumerate(luck.sample(honest, trouble["duplicate"])):
         local, _, domain = original.email.partition("@")
@@ -72,7 +80,7 @@ def make_signers(total: int, run: str, luck: random.Random) -> list[Signer]:
         signers.append(replace(original, kind="duplicate", email=spelling))
     for kind in ("bounce", "malformed", "throwaway", "silent"):
         for number in range(trouble[kind]):
-            signer = _signer(total + number, f"{kind}.{run}", luck)
+            signer = _signer(total + number, f"{kind}.{run}", luck, petitions)
             email = {
                 "bounce": f"bounce{number}.{run}@example.org",
                 "malformed": MALFORMED[number % len(MALFORMED)],
@@ -83,7 +91,7 @@ def make_signers(total: int, run: str, luck: random.Random) -> list[Signer]:
     return signers
 
 
-def _signer(number: int, run: str, luck: random.Random) -> Signer:
+def _signer(number: int, run: str, luck: random.Random, petitions: Mapping[str, float]) -> Signer:
     table = _names()[luck.choices(list(LANGUAGE_WEIGHTS), list(LANGUAGE_WEIGHTS.values()))[0]]
     gender = luck.choice(("female", "male"))
     country = luck.choices(list(COUNTRY_WEIGHTS), list(COUNTRY_WEIGHTS.values()))[0]
@@ -94,5 +102,7 @@ def _signer(number: int, run: str, luck: random.Random) -> Signer:
         country=country,
         city=luck.choice(_names()["cities"][country]),
         language=luck.choice(("en", "be", "pl")),
-        in_public=luck.random() < 0.2,
+        visibility=luck.choices(("ministry", "public", "initials", "counted"), (60, 20, 12, 8))[0],
+        updates=luck.random() < 0.3,
+        petition=luck.choices(list(petitions), list(petitions.values()))[0],
     )

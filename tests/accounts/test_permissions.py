@@ -20,6 +20,7 @@ from tests.factories import Factory, enter, hidden
 
 SCOPED = {
     Action.SEE_PETITION, Action.REQUEST_BUNDLE, Action.DECIDE_BUNDLE, Action.TAKE_BUNDLE, Action.SEARCH_SIGNATURE,
+    Action.EDIT_PETITION, Action.REVIEW_PETITION, Action.TAKE_DOWN,
 }  # fmt: skip
 """Actions on something of one petition and country."""
 
@@ -41,6 +42,8 @@ def test_what_leads_to_names_keys_and_roles_asks_for_a_fresh_passkey() -> None:
         Action.MANAGE_PEOPLE,
         Action.DECIDE_PEOPLE,
         Action.DECIDE,
+        Action.REVIEW_PETITION,
+        Action.TAKE_DOWN,
     ):
         assert RULES[action].proof is Proof.FRESH_PASSKEY, action
     for action, rule in RULES.items():
@@ -103,6 +106,10 @@ def filled(rule: Rule, things: dict[str, Any], person: int) -> str:
         "session_id": UUID(int=1),
         "filename": "site.css",
         "token": "x",
+        "language": "pl",
+        "signatory_id": 1,
+        "news_id": UUID(int=1),
+        "direction": "up",
     }
     return rule.build({name: values[name] for name in rule.arguments})[1]  # type: ignore[index]  # None only for what is missing.
 

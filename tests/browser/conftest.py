@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
-from email.message import Message
+from email.message import EmailMessage
 from typing import Any
+from urllib.parse import urljoin
 from uuid import uuid4
 
 import psycopg
@@ -33,6 +34,7 @@ from core.demo.browser import Browser as Visitor
 from core.demo.browser import Page as Answer
 from core.demo.staff import Robot
 from core.demo.stand import Ports, Stand
+from tests.browser import creating, petitions
 from tests.conftest import ROOT
 
 PATIENCE = 60.0
@@ -79,18 +81,28 @@ class Site:
         """A connection past all grants."""
         return self.stand.postgres.connect("postgres")
 
-    def mail_to(self, address: str) -> tuple[int, Message]:
-        """Number and content of the mail that was caught for an address, once it is there."""
+    def mail_to(self, address: str, which: int = 0) -> tuple[int, EmailMessage]:
+        """Number and content of the first mail that was caught for an address, or of a later one, once it is there."""
 
-        def look() -> tuple[int, Message] | None:
-            for path in self.stand.mails.glob("*.eml"):
+        def look() -> tuple[int, EmailMessage] | None:
+            found = []
+            for path in sorted(self.stand.mails.glob("*.eml")):
                 message = message_from_bytes(path.read_bytes(), policy=policy.default)
                 if message["To"] == address:
-                    return int(path.stem), message
-            return None
+                    found.append((int(path.stem), message))
+            return found[which] if len(found) > which else None
 
-        found: tuple[int, Message] = until(f"the mail to {address}", look)
+        found: tuple[int, EmailMessage] = until(f"the mail to {address}", look)
         return found
+
+    def told(self, address: str, which: int = 0) -> dict[str, str]:
+        """What a mail to an address brings, by its plain part: its links by the first word of their path, and `code`."""
+        body = self.mail_to(address, which)[1].get_body(("plain",))
+        assert body
+        text = body.get_content()
+        links = {word: link for link, word in re.findall(r"(http://[^/\s]+/([a-z-]+)/\S+)", text)}
+        code = re.search(r"^\s*(\d{3}) (\d{3})\s*$", text, re.MULTILINE)
+        return links | ({"code": code[1] + code[2]} if code else {})
 
     def forget_attempts(self) -> None:
         """Forget how often somebody logged in: the tests do it more often than people may."""
@@ -150,38 +162,43 @@ class Site:
             aside.rename(self.stand.mails)
 
 
-def _answer_of(visitor: Visitor, link: str) -> str:
-    """Press the button of a page that a mail leads to, wait for the result. Returns the address of the answer."""
+def _answer_of(visitor: Visitor, link: str, action: str = "", **typed: str) -> str:
+    """Send the form of a page that a mail leads to, wait for the result. Returns the address of the answer."""
     page = visitor.get(link)
-    asked = visitor.submit(page, page.forms()[0])
+    asked = visitor.submit(page, page.forms(action)[0], typed)
     until("the answer", lambda: "Refresh" not in visitor.get(asked.url).headers)
     return asked.url.split("?")[0]
 
 
-def _signed(site: Site, email: str) -> tuple[str, str]:
-    """Sign. Returns the links of the mail: to confirm, to withdraw."""
-    page = site.visitor.get(site.url(f"{{site}}/petitions/{PETITION}"))
+def _signed(site: Site, email: str, **changes: str) -> dict[str, str]:
+    """Sign. Returns what the mail brings, and the page that the form led to as `thanks`."""
+    page = site.visitor.get(site.url(f"{{site}}/petitions/{PETITION}/sign"))
     typed = {"name": SIGNER, "email": email, "country": COUNTRY, "city": "Bruxelles / Brussel"}
-    typed |= {"consent_ministry": "y", "consent_public": "y"}
-    assert site.visitor.submit(page, page.forms("/signatures")[0], typed, follow=False).status == 303
-    _number, message = site.mail_to(email)
-    confirm, withdraw = (re.search(rf"http\S+/{word}/\S+", str(message)) for word in ("confirm", "withdraw"))
-    assert confirm
-    assert withdraw
-    return confirm[0], withdraw[0]
+    typed |= {"visibility": "public", "updates": "y", **changes}
+    led_to = site.visitor.submit(page, page.forms("/signatures")[0], typed, follow=False)
+    assert led_to.status == 303
+    return site.told(email) | {"thanks": urljoin(page.url, led_to.headers["Location"])}
 
 
 def _fill(site: Site) -> None:
     """People sign, confirm and withdraw; a coordinator takes a bundle away. What cannot be waited for is written."""
     known, visitor, coordinator = site.addresses, site.visitor, site.staff["coordinator"]
-    confirm, _withdraw = _signed(site, "olga@example.org")
-    known["counted"] = _answer_of(visitor, confirm)
+    olga = _signed(site, "olga@example.org")
+    known["counted"] = _answer_of(visitor, olga["confirm"])
     known["mail"] = str(site.mail_to("olga@example.org")[0])
-    confirm, withdraw = _signed(site, "gone@example.org")
-    _answer_of(visitor, confirm)
-    known["withdrawn"] = _answer_of(visitor, withdraw)
-    known["invalid"] = _answer_of(visitor, confirm)
-    known["confirm"], known["withdraw"] = _signed(site, "undecided@example.org")
+    known["mine"] = olga["mine"]
+    gone = _signed(site, "gone@example.org")
+    _answer_of(visitor, gone["confirm"])
+    known["withdrawn"] = _answer_of(visitor, gone["mine"].replace("/mine/", "/withdraw/"))
+    known["invalid"] = _answer_of(visitor, gone["confirm"])
+    known["own_page"] = _answer_of(visitor, olga["mine"])
+    known["not_mine"] = _answer_of(visitor, gone["mine"])
+    known["erased"] = _answer_of(visitor, _signed(site, "stranger@example.org")["not-me"])
+    undecided = _signed(site, "undecided@example.org")
+    known |= {name: undecided[name] for name in ("confirm", "thanks")}
+    known |= {"withdraw": undecided["mine"].replace("/mine/", "/withdraw/"), "not_me": undecided["not-me"]}
+    by_code = _signed(site, "kodam@example.org", visibility="initials")
+    known["coded"] = _answer_of(visitor, by_code["thanks"], "/code", code=by_code["code"])
 
     with site.database() as db:
 
@@ -190,6 +207,9 @@ def _fill(site: Site) -> None:
             return row and row[0]
 
         petition = value("SELECT id FROM petitions WHERE slug = %s", PETITION)
+        petitions.add_all(db)
+        news = petitions.add_news(db, petition, {"en": "The first answer"}, "0 days")
+        db.execute("INSERT INTO mailings (news_id) VALUES (%s)", (news,))
         ministry = value("SELECT id FROM addressees WHERE country_code = %s", COUNTRY)
         known["petition"] = f"{known['console']}/petitions/{petition}"
         form = coordinator.get(known["petition"]).forms(f"/addressees/{ministry}/")[0]
@@ -253,6 +273,8 @@ def _fill(site: Site) -> None:
         )
         _fill_console(site, value)
         known["waiting_download"] = another_download("-1 day", None, keyless)
+    known["unsubscribe"] = site.told("olga@example.org", 1)["unsubscribe"]
+    known["unsubscribed"] = _answer_of(visitor, known["unsubscribe"])
 
 
 def _fill_console(site: Site, value: Callable[..., Any]) -> None:
@@ -300,6 +322,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             robot.log_in()
             made.staff[role] = robot.browser
         _fill(made)
+        creating.fill(made, PETITION)
         yield made
         for visitor in (made.visitor, *made.staff.values()):
             visitor.close()

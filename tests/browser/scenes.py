@@ -12,7 +12,8 @@ from playwright.sync_api import Page, Response
 
 from tests.browser.conftest import PETITION, Site, Words, press
 
-FORM = f"{{site}}/petitions/{PETITION}?text=en"
+SHOWN = f"{{site}}/petitions/{PETITION}?text=en"
+FORM = f"{{site}}/petitions/{PETITION}/sign?text=en"
 NO_EVENT = "00000000-0000-0000-0000-000000000001"
 
 
@@ -75,21 +76,64 @@ def page_without_a_database(page: Page, site: Site) -> Response | None:
         return page.goto(site.url(FORM))
 
 
-def button_without_a_database(page: Page, site: Site) -> Response:
-    page.goto(site.url("{confirm}"))
-    with site.database_away():
-        return press(page, "Confirm my signature")
-
-
-def withdrawing_without_a_database(page: Page, site: Site) -> Response:
-    page.goto(site.url("{withdraw}"))
-    with site.database_away():
-        return press(page, "Withdraw and erase")
-
-
 def empty_form_in_belarusian(page: Page, site: Site) -> Response:
-    page.goto(site.url(f"{{site}}/petitions/{PETITION}?lang=be&text=be"))
+    page.goto(site.url(f"{{site}}/petitions/{PETITION}/sign?lang=be&text=be"))
     return press(page, Words("be")("Sign"))
+
+
+def form_too_young(page: Page, site: Site) -> Response:
+    page.goto(site.url("{site}/petitions/everything/sign"))
+    page.get_by_role("textbox", name="First and last name").fill("Ян")
+    return press(page, "Sign")
+
+
+def typed_code(code: str) -> Callable[[Page, Site], Response | None]:
+    def way(page: Page, site: Site) -> Response | None:
+        page.goto(site.url("{thanks}"))
+        page.get_by_role("textbox", name="Code of six digits").fill(code)
+        answer = press(page, "Confirm by code")
+        return over(page, answer)
+
+    return way
+
+
+def over(page: Page, answer: Response | None) -> Response | None:
+    """The page once it no longer asks its reader for a moment."""
+    while "moment" in page.title():
+        page.wait_for_timeout(100)
+        answer = page.reload()
+    return answer
+
+
+def mail_once_more(page: Page, site: Site) -> Response:
+    page.goto(site.url("{thanks}"))
+    return press(page, "Send the message once more")
+
+
+def without_a_database(address: str, button: str) -> Callable[[Page, Site], Response]:
+    def way(page: Page, site: Site) -> Response:
+        page.goto(site.url(address))
+        with site.database_away():
+            return press(page, button)
+
+    return way
+
+
+def changed_signature(page: Page, site: Site) -> Response | None:
+    page.goto(site.url("{own_page}"))
+    return over(page, press(page, "Save"))
+
+
+def signature_without_a_choice(page: Page, site: Site) -> Response:
+    page.goto(site.url("{own_page}"))
+    page.eval_on_selector("[type=radio]:checked", "one => { one.checked = false }")
+    return press(page, "Save")
+
+
+def report_without_a_reason(page: Page, site: Site) -> Response:
+    page.goto(site.url("{site}/petitions/everything/report"))
+    page.get_by_role("textbox", name="What should we know?").fill("It is about my family. " * 60)
+    return press(page, "Send the report")
 
 
 def opened_dialog(page: Page, site: Site) -> Response | None:
@@ -252,43 +296,137 @@ def searched(email: str) -> Callable[[Page, Site], Response]:
     return way
 
 
+def empty_petition(page: Page, site: Site) -> Response:
+    page.goto(site.url("{console}/petitions/new"))
+    return press(page, "Begin")
+
+
+def text_that_moved(page: Page, site: Site) -> Response:
+    page.goto(site.url("{draft}/texts/en"))
+    page.eval_on_selector("[name=revision]", "field => field.value = '999'")
+    page.get_by_role("textbox", name="Summary").fill("What I wrote meanwhile.")
+    with page.expect_navigation() as leaving:
+        page.locator(".actions [type=submit]").first.click()
+    answer = leaving.value
+    assert answer
+    return answer
+
+
+def wrong_settings(page: Page, site: Site) -> Response:
+    return filled(page, site.url("{draft}/settings"), "Save", slug="Not an address", thresholds="many")
+
+
+def empty_addressee(page: Page, site: Site) -> Response:
+    page.goto(site.url("{draft}/addressees/new"))
+    return press(page, "Add")
+
+
+def no_picture(page: Page, site: Site) -> Response:
+    page.goto(site.url("{draft}/picture"))
+    return press(page, "Put this one in its place")
+
+
 # --- The table ----------------------------------------------------------------------------------------------------------
 
 NO_PAGE = {
     "static": "files",
-    "petitions.reload": "sends on to petitions.show",
+    "petitions.reload": "sends on to petitions.sign_form",
+    "petitions.as_json": "data",
+    "petitions.count": "data",
+    "petitions.export_own": "a file to be kept",
+    "petitions.feed": "a feed (Atom)",
+    "petitions.feed_of_petitions": "a feed (Atom)",
+    "petitions.picture": "a picture",
+    "petitions.qr": "a picture",
+    "petitions.share_card": "a picture",
     "accounts.reload_login": "sends on to accounts.login",
     "accounts.reload_recovery_codes": "sends on to accounts.keys",
     "accounts.reload_prove": "sends on to where one wanted to go",
+    "petitions_console.add_language": "sends on to petitions_console.edit_text",
+    "petitions_console.add_news": "sends on to petitions_console.edit_news",
+    "petitions_console.picture_file": "a picture",
 }
 """Endpoints of GET that draw no page, and why."""
 
 PUBLIC = [
     Scene("petitions.index", "{site}/"),
     Scene("petitions.index", nothing_open, state="without a petition"),
-    Scene("petitions.show", FORM),
-    Scene("petitions.show", f"{{site}}/petitions/{PETITION}?lang=be&text=be", state="in Belarusian"),
+    Scene("petitions.list_petitions", "{site}/petitions"),
+    Scene("petitions.list_petitions", "{site}/petitions?q=papers&state=open&country=PL&sort=most", state="filtered"),
+    Scene("petitions.list_petitions", "{site}/petitions?q=none+at+all", state="without a match"),
+    Scene("petitions.list_petitions", "{site}/petitions?country=XX&state=draft", state="with errors"),
+    Scene("petitions.show", SHOWN),
+    Scene("petitions.show", "{site}/petitions/everything", state="with everything"),
+    Scene("petitions.show", "{site}/petitions/everything?lang=be", state="with everything in Belarusian"),
+    Scene("petitions.show", "{site}/petitions/bare", state="with nothing more"),
+    Scene("petitions.show", "{site}/petitions/long", state="with a title of 200 letters"),
     Scene("petitions.show", f"{{site}}/petitions/{PETITION}?lang=pl&text=ru", state="in two languages"),
     Scene("petitions.show", "{site}/petitions/closed", state="closed"),
+    Scene("petitions.show", "{site}/petitions/hidden", 410, "hidden"),
+    Scene("petitions.show", "{site}/petitions/rejected", 410, "rejected"),
     Scene("petitions.show", "{site}/petitions/none", 404, "not there"),
-    Scene("petitions.show", page_without_a_database, 503, "without a database"),
+    Scene("petitions.names", "{site}/petitions/everything/names"),
+    Scene("petitions.names", "{site}/petitions/everything/names?page=2", state="on its last page"),
+    Scene("petitions.names", "{site}/petitions/bare/names", state="without a name"),
+    Scene("petitions.history", "{site}/petitions/everything/history"),
+    Scene("petitions.history", "{site}/petitions/bare/history", state="of one version"),
+    Scene("petitions.embed", "{site}/petitions/everything/embed"),
+    Scene("petitions.embed", "{site}/petitions/long/embed", state="with a title of 200 letters"),
+    Scene("petitions.embed", "{site}/petitions/closed/embed?lang=be", state="closed, in Belarusian"),
+    Scene("petitions.report", "{site}/petitions/everything/report"),
+    Scene("petitions.report", report_without_a_reason, 422, "with errors"),
+    Scene(
+        "petitions.report",
+        without_a_database("{site}/petitions/bare/report", "Send the report"),
+        503,
+        "without a database",
+    ),
+    Scene("petitions.reported", "{site}/petitions/everything/reported"),
+    Scene("petitions.sign_form", FORM),
+    Scene("petitions.sign_form", "{site}/petitions/everything/sign", state="from an age"),
+    Scene("petitions.sign_form", "{site}/petitions/long/sign", state="with a title of 200 letters"),
+    Scene("petitions.sign_form", "{site}/petitions/closed/sign", 410, "closed"),
+    Scene("petitions.sign_form", "{site}/petitions/hidden/sign", 410, "hidden"),
+    Scene("petitions.sign_form", page_without_a_database, 503, "without a database"),
     Scene("petitions.sign", empty_form, 422, "with every error"),
     Scene("petitions.sign", empty_form_in_belarusian, 422, "with every error in Belarusian"),
+    Scene("petitions.sign", form_too_young, 422, "without an age"),
     Scene("petitions.sign", form_of_an_older_text, 422, "after the text changed"),
     Scene("petitions.sign", form_of_a_closed_petition, 410, "after the end"),
     Scene("petitions.sign", full_form_without_a_database, 503, "without a database"),
-    Scene("petitions.thanks", f"{{site}}/petitions/{PETITION}/thanks"),
     Scene("petitions.already_sent", f"{{site}}/petitions/{PETITION}/already-sent"),
+    Scene("petitions.thanks", "{thanks}"),
+    Scene("petitions.thanks", mail_once_more, state="with the mail sent again"),
+    Scene("petitions.type_code", typed_code(""), 422, "without a code"),
+    Scene(
+        "petitions.type_code", without_a_database("{thanks}", "Send the message once more"), 503, "without a database"
+    ),
+    Scene("petitions.code_answer", typed_code("000 000"), 422, "with a wrong code"),
+    Scene("petitions.code_answer", "{coded}", state="counted"),
+    Scene("petitions.code_answer", f"{{thanks}}/code/{NO_EVENT}?look=7", state="waiting"),
+    Scene("petitions.code_answer", f"{{thanks}}/code/{NO_EVENT}?look=8", state="given up"),
     Scene("petitions.confirm", "{confirm}"),
-    Scene("petitions.confirm", button_without_a_database, 503, "without a database"),
+    Scene("petitions.confirm", without_a_database("{confirm}", "Confirm my signature"), 503, "without a database"),
     Scene("petitions.withdraw", "{withdraw}"),
-    Scene("petitions.withdraw", withdrawing_without_a_database, 503, "without a database"),
+    Scene("petitions.withdraw", without_a_database("{withdraw}", "Withdraw and erase"), 503, "without a database"),
+    Scene("petitions.not_me", "{not_me}"),
+    Scene("petitions.unsubscribe", "{unsubscribe}"),
     Scene("petitions.answer", "{counted}", state="counted"),
     Scene("petitions.answer", "{withdrawn}", state="withdrawn"),
+    Scene("petitions.answer", "{erased}", state="erased"),
+    Scene("petitions.answer", "{unsubscribed}", state="unsubscribed"),
     Scene("petitions.answer", "{invalid}", 400, "invalid"),
     # The seventh look waits longest before the page asks again by itself.
     Scene("petitions.answer", f"{{site}}/answers/confirm/{NO_EVENT}?look=7", state="waiting"),
     Scene("petitions.answer", f"{{site}}/answers/confirm/{NO_EVENT}?look=8", state="given up"),
+    Scene("petitions.mine", "{mine}"),
+    Scene("petitions.mine", without_a_database("{mine}", "Open my page"), 503, "without a database"),
+    Scene("petitions.own_page", "{own_page}"),
+    Scene("petitions.own_page", changed_signature, state="changed"),
+    Scene("petitions.own_page", "{not_mine}", 400, "of one that is gone"),
+    Scene("petitions.own_page", f"{{site}}/mine/none/{NO_EVENT}?look=7", state="waiting"),
+    Scene("petitions.own_page", f"{{site}}/mine/none/{NO_EVENT}?look=8", state="given up"),
+    Scene("petitions.change_own", signature_without_a_choice, 422, "with errors"),
     Scene("petitions.privacy", "{site}/privacy"),
     Scene("petitions.contact", "{site}/contact"),
     Scene("components.index", "{site}/dev/components/"),
@@ -345,6 +483,39 @@ CONSOLE = [
     Scene("accounts.audit", "{console}/audit?last=2020-01-01", state="without a match", who="administrator"),
     Scene("accounts.platform_health", "{console}/health", who="administrator"),
     Scene("accounts.platform_health", with_a_silent_worker, state="with a silent worker", who="administrator"),
+    Scene("petitions_console.new", "{console}/petitions/new", who="coordinator"),
+    Scene("petitions_console.new", empty_petition, 422, "with every error", who="coordinator"),
+    Scene("petitions_console.overview", "{draft}/overview", state="of a draft that was sent back", who="coordinator"),
+    Scene("petitions_console.overview", "{in_review}/overview", state="in review", who="coordinator"),
+    Scene("petitions_console.overview", "{in_review}/overview", state="in review, of a reviewer", who="reviewer"),
+    Scene("petitions_console.overview", "{petition}/overview", state="of an open petition", who="coordinator"),
+    Scene("petitions_console.texts", "{draft}/texts", who="coordinator"),
+    Scene("petitions_console.edit_text", "{draft}/texts/en", who="coordinator"),
+    Scene("petitions_console.edit_text", "{draft}/texts/pl?beside=en", state="beside another", who="coordinator"),
+    Scene("petitions_console.edit_text", text_that_moved, 409, "that somebody else saved", who="coordinator"),
+    Scene("petitions_console.edit_text", "{in_review}/texts/en", state="while it is in review", who="coordinator"),
+    Scene("petitions_console.settings", "{draft}/settings", who="coordinator"),
+    Scene("petitions_console.settings", wrong_settings, 422, "with errors", who="coordinator"),
+    Scene("petitions_console.settings", "{petition}/settings", state="of an open petition", who="coordinator"),
+    Scene("petitions_console.addressees", "{draft}/addressees", who="coordinator"),
+    Scene("petitions_console.addressees", "{petition}/addressees", state="of an open petition", who="coordinator"),
+    Scene("petitions_console.new_addressee", "{draft}/addressees/new", who="coordinator"),
+    Scene("petitions_console.new_addressee", empty_addressee, 422, "with every error", who="coordinator"),
+    Scene("petitions_console.picture", "{draft}/picture", who="coordinator"),
+    Scene("petitions_console.picture", no_picture, 422, "without a file", who="coordinator"),
+    Scene("petitions_console.signatories", "{draft}/signatories", who="coordinator"),
+    Scene("petitions_console.preview", "{draft}/preview", who="coordinator"),
+    Scene("petitions_console.preview", "{petition}/preview/be", state="of an open petition", who="reviewer"),
+    Scene("petitions_console.reject", "{in_review}/rejection", who="reviewer"),
+    Scene("petitions_console.hide", "{petition}/hiding", who="reviewer"),
+    Scene("petitions_console.hide", "{petition}/hiding", state="of an administrator", who="administrator"),
+    Scene("petitions_console.shown", "{console}/petitions/shown", who="administrator"),
+    Scene("petitions_console.news", "{petition}/news", who="coordinator"),
+    Scene("petitions_console.news_item", "{draft_news}", state="of a draft", who="coordinator"),
+    Scene("petitions_console.news_item", "{out_news}", state="published", who="reviewer"),
+    Scene("petitions_console.edit_news", "{draft_news}/en", who="coordinator"),
+    Scene("petitions_console.reports", "{console}/reports", who="reviewer"),
+    Scene("petitions_console.reports", "{console}/reports?state=acted", state="without a match", who="reviewer"),
     Scene("petitions_console.search", "{petition}/search", who="reviewer"),
     Scene("petitions_console.found", searched("olga@example.org"), state="with one", who="reviewer"),
     Scene("petitions_console.found", searched("nobody@example.org"), state="without any", who="reviewer"),

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, Route
 
 from core.config import Role
 from tests.browser.conftest import PHONE, Complaints, Site
-from tests.browser.scenes import CONSOLE, FORM, NO_PAGE, PUBLIC, Scene
+from tests.browser.scenes import CONSOLE, FORM, NO_PAGE, PUBLIC, SHOWN, Scene
 from tests.conftest import Secrets, make_app, make_config
 
 pytestmark = pytest.mark.processes
@@ -62,7 +62,7 @@ def without_refresh(route: Route) -> None:
 def test_page(scene: Scene, site: Site, known_at: Callable[[str], Page]) -> None:
     page = known_at(scene.who)
     complaints = Complaints(page, site.addresses["site"], site.addresses["console"])
-    page.route(re.compile("/(answers|bundles|downloads|search)/"), without_refresh)
+    page.route(re.compile("/(answers|bundles|downloads|mine|search|thanks)/"), without_refresh)
     scene.open(page, site)
     found = complaints.found.copy()
     if scene.status >= 400:
@@ -105,9 +105,9 @@ def test_on_paper_a_table_stays_a_table(site: Site, known_at: Callable[[str], Pa
     assert page.evaluate(shown, "table.stack td") == "table-cell"
     assert page.evaluate(shown, "form") == "none"
     page.goto(site.url(FORM))
-    assert page.evaluate(shown, "#sign") == "none"
+    assert page.evaluate(shown, "form.sign") == "none"
     page.goto(site.url("{site}/petitions/closed"))
-    assert page.evaluate(shown, "#sign") == "block", "that it is over is worth its ink"
+    assert page.evaluate(shown, ".progress-box") == "block", "that it is over is worth its ink"
 
 
 def test_in_a_readers_own_colours_ticks_and_progress_are_the_browsers(
@@ -115,8 +115,8 @@ def test_in_a_readers_own_colours_ticks_and_progress_are_the_browsers(
 ) -> None:
     page = known_at("site")
     page.emulate_media(forced_colors="active")
-    page.goto(site.url(FORM))
-    for selector in ("[type=checkbox]", "progress"):
+    for address, selector in ((FORM, "[type=checkbox]"), (FORM, "[type=radio]"), (SHOWN, "progress")):
+        page.goto(site.url(address))
         look = page.eval_on_selector(
             selector, "one => [getComputedStyle(one).appearance, getComputedStyle(one).backgroundImage]"
         )

@@ -51,6 +51,19 @@ def test_no_web_process_reads_a_sealed_column_or_a_blind_index(house: House, rol
         "grants",
         "bundles",
         "petitions",
+        "drafts",
+        "text_versions",
+        "petition_routes",
+        "pictures",
+        "first_signatories",
+        "news",
+        "news_texts",
+        "mailings",
+        "mailboxes",
+        "breakdowns",
+        "milestones",
+        "reports",
+        "share_cards",
     ],
 )
 def test_public_web_neither_reads_changes_nor_deletes(house: House, table: str) -> None:
@@ -91,7 +104,20 @@ def test_who_wrote_an_event_is_not_for_its_writer_to_say(house: House) -> None:
     assert refused(house, Role.CONSOLE, "SELECT id FROM inbox")
 
 
-@pytest.mark.parametrize("table", ["signatures", "tallies", "public_names", "outbox", "row_keys"])
+@pytest.mark.parametrize(
+    "table",
+    [
+        "signatures",
+        "tallies",
+        "breakdowns",
+        "milestones",
+        "mailboxes",
+        "public_names",
+        "outbox",
+        "row_keys",
+        "share_cards",
+    ],
+)
 def test_console_changes_nothing_that_is_the_workers(house: House, table: str) -> None:
     assert refused(house, Role.CONSOLE, f"DELETE FROM {table}")
     assert refused(house, Role.CONSOLE, f"INSERT INTO {table} DEFAULT VALUES")
@@ -102,21 +128,64 @@ def test_console_cannot_make_a_bundle_ready(house: House) -> None:
     assert refused(house, Role.CONSOLE, "UPDATE downloads SET answered_at = NULL")
 
 
+VIEWS_OF_PUBLIC_PETITIONS = {
+    "petitions", "petition_texts", "text_history", "text_versions", "petition_addressees", "petition_routes", "first_signatories",
+    "pictures", "share_cards", "breakdowns", "milestones", "news", "named_signers",
+}  # fmt: skip
+
+
+def petition_with_everything(house: House, make: Factory) -> int:
+    """A public petition that has a row in every view."""
+    petition = make.petition()
+    counted(house, make.slug(petition), visibility="public")
+    for statement in (
+        "INSERT INTO pictures (id, petition_id, width, height, content) VALUES (gen_random_uuid(), :p, 8, 8, 'x')",
+        "UPDATE petitions SET picture_id = (SELECT id FROM pictures) WHERE id = :p",
+        "INSERT INTO share_cards (petition_id, language, fingerprint, content) VALUES (:p, 'en', 'x', 'x')",
+        "INSERT INTO first_signatories (petition_id, position, name) VALUES (:p, 1, 'A Writer')",
+        "INSERT INTO milestones (petition_id, total) VALUES (:p, 10)",
+        "INSERT INTO news (id, petition_id, state, published_at) VALUES (gen_random_uuid(), :p, 'published', now())",
+        "INSERT INTO news_texts SELECT id, 'en', 'They answered', 'x', '<p>x</p>' FROM news WHERE petition_id = :p",
+    ):
+        house.sql(statement, p=petition)
+    return petition
+
+
+def rows_in_views(house: House) -> dict[str, int]:
+    with house.acting(Role.PUBLIC):
+        return {view: house.value(f"SELECT count(*) FROM pub.{view}") for view in VIEWS_OF_PUBLIC_PETITIONS}
+
+
 @pytest.mark.parametrize("state", ["draft", "review", "rejected", "hidden"])
 def test_views_give_no_row_of_what_is_not_public(house: House, make: Factory, state: str) -> None:
-    petition = make.petition()
-    counted(house, make.slug(petition), consent_public="y")
-    views = ("petitions", "petition_texts", "petition_addressees", "named_signers")
+    petition_with_everything(house, make)
+    assert 0 not in rows_in_views(house).values()
+    house.sql("UPDATE petitions SET state = :state, public_reason = 'It breaks the rules.'", state=state)
+    assert set(rows_in_views(house).values()) == {0}
     with house.acting(Role.PUBLIC):
-        assert all(house.value(f"SELECT count(*) FROM pub.{view}") > 0 for view in views)
-    house.sql("UPDATE petitions SET state = :state", state=state)
+        told = house.sql("SELECT * FROM pub.taken_down").mappings().all()
+    if state in ("draft", "review"):
+        assert told == []
+        return
+    [only] = told
+    assert set(only) == {"slug", "state", "public_reason", "state_changed_at"}
+    assert (only["state"], only["public_reason"]) == (state, "It breaks the rules.")
+
+
+def test_views_give_no_row_before_the_opening_and_no_news_before_they_are_published(
+    house: House, make: Factory
+) -> None:
+    petition_with_everything(house, make)
+    house.sql("UPDATE news SET state = 'review'")
     with house.acting(Role.PUBLIC):
-        assert [house.value(f"SELECT count(*) FROM pub.{view}") for view in views] == [0, 0, 0, 0]
+        assert house.value("SELECT count(*) FROM pub.news") == 0
+    house.sql("UPDATE petitions SET opens_at = now() + interval '1 minute'; UPDATE news SET state = 'published'")
+    assert set(rows_in_views(house).values()) == {0}
 
 
 def test_every_view_is_covered_by_the_test_above(house: House) -> None:
     views = {row[0] for row in house.sql("SELECT table_name FROM information_schema.views WHERE table_schema = 'pub'")}
-    assert views == {"petitions", "petition_texts", "petition_addressees", "named_signers", "sealing_keys"}
+    assert views == VIEWS_OF_PUBLIC_PETITIONS | {"taken_down", "sealing_keys"}
 
 
 def test_recovery_key_is_sealed_to_when_it_is_signed(house: House) -> None:

@@ -8,6 +8,7 @@ from io import BytesIO
 from pathlib import Path
 from threading import Barrier
 from typing import Any
+from uuid import uuid4
 from zipfile import ZipFile, is_zipfile
 
 import pytest
@@ -15,8 +16,9 @@ from flask.testing import FlaskClient
 from pypdf import PdfReader
 
 from core.config import Role
-from core.demo.register import read_register
+from core.demo.register import read_register, register_hash
 from core.extensions import db
+from core.inbox import append
 from core.records import open_row_key
 from core.sealing import SealingError, context, decrypt
 from delivery import building, claims
@@ -169,6 +171,87 @@ def test_what_is_confirmed_after_the_cutoff_is_not_in_the_register(
     build(house, draw)
     assert [row.name for row in seen[0].rows] == ["Before Cutoff"]
     assert dict(seen[0].counts)[seen[0].letter["counted"]] == 1
+
+
+@pytest.mark.parametrize(
+    ("country", "languages", "words", "heading", "consent"),
+    [
+        ("GB", "en", "One further signer", "Demands", "Each signer named here has consented"),
+        ("LT", "lt", "Dar vienas pasirašęs asmuo", "Reikalavimai", "Kiekvienas čia įvardytas pasirašęs asmuo sutiko"),
+        ("PL", "pl", "Jeszcze jedna osoba podpisująca", "Postulaty", "Każda z osób wymienionych tu z nazwiska"),
+        ("DE", "de", "Eine weitere unterzeichnende Person", "Forderungen", "Alle hier namentlich genannten"),
+    ],
+)
+def test_who_is_counted_only_is_one_further_signer_without_name_and_city(
+    house: House, make_own: Factory, country: str, languages: str, words: str, heading: str, consent: str
+) -> None:
+    petition = make_own.petition(countries=(), texts=())
+    make_own.text(petition, "en", demands="1. Nobody is recognised.\n- Talk to <us>")
+    make_own.addressed(petition, make_own.addressee(country, languages=languages))
+    slug = make_own.slug(petition)
+    for number, visibility in enumerate(("ministry", "counted", "initials", "public")):
+        name, city = f"Named {visibility.title()}", f"City of {visibility}"
+        counted(
+            house,
+            slug,
+            email=f"n{number}@example.org",
+            country=country,
+            name=name,
+            city=city,
+            visibility=visibility,
+        )
+    ask(house, log_in(house, make_own, petition), petition, country)
+    seen: list[BundleDocument] = []
+    build(house, lambda document: seen.append(document) or draw_bundle(document))
+    with house.inside(Role.WORKER):
+        letter, register = draw_bundle(seen[0])
+    rows, printed = read_register(register.content)
+    assert [(row.name, row.city) for row in rows] == [
+        ("Named Ministry", "City of ministry"),
+        (words, ""),
+        ("Named Initials", "City of initials"),
+        ("Named Public", "City of public"),
+    ]
+    assert printed == register_hash(rows) == the_bundle(house).register_hash
+    text = " ".join("".join(page.extract_text() for page in PdfReader(BytesIO(letter.content)).pages).split())
+    assert consent in text
+    assert words in text
+    assert seen[0].demands_html == "<ol><li>Nobody is recognised.</li><li>Talk to &lt;us&gt;</li></ol>"
+    for line in (heading, "Nobody is recognised.", "Talk to <us>"):
+        assert line in text
+    assert "Named" not in text
+
+
+def test_who_changes_to_counted_only_and_back_leaves_bundles_and_comes_again(
+    house: House, make_own: Factory, petition: int
+) -> None:
+    """Bundles that were not handed over are made anew; who only changes between names for the public recalls none."""
+    row = counted(house, make_own.slug(petition), name="Hanna Kowalska")
+    ask(house, log_in(house, make_own, petition), petition)
+    seen: list[list[str]] = []
+
+    def draw(document: BundleDocument) -> list[Volume]:
+        seen.append([one.name for one in document.rows])
+        return volumes()
+
+    build(house, draw)
+    for visibility, state in (
+        ("public", "ready"),
+        ("initials", "ready"),
+        ("counted", "approved"),
+        ("counted", "ready"),
+        ("ministry", "approved"),
+    ):
+        with house.inside(Role.PUBLIC):
+            change = {"v": 1, "token": token(house, "mine", row.id), "visibility": visibility, "updates": False}
+            assert append("change", None, change | {"consent_hash": "0" * 64}, uuid4())
+        house.drain()
+        assert the_bundle(house).state == state, visibility
+        if state == "approved":
+            assert the_bundle(house).row_key_id is None
+            build(house, draw)
+    assert seen == [["Hanna Kowalska"], ["Jeszcze jedna osoba podpisująca"], ["Hanna Kowalska"]]
+    assert broken(house) == set()
 
 
 def test_withdrawn_before_the_build_is_not_in_it(house: House, make_own: Factory, petition: int) -> None:

@@ -66,7 +66,7 @@ class Crowd:
         self._to_close: list[Any] = []
         self.is_sending = False
         """Whether there is still something to send: what is broken now is broken under load."""
-        page = self._browser().get(f"{self.site}/petitions/no-recognition")
+        page = self._browser().get(f"{self.site}/petitions/no-recognition/sign")
         self._text_hash = page.forms("/signatures")[0].values["text_hash"]
 
     # --- What is sent ---------------------------------------------------------------------------------------------------
@@ -98,7 +98,7 @@ class Crowd:
     def _form(self, number: int, email: str) -> Post:
         values = {
             "event_id": str(uuid4()), "text_hash": self._text_hash, "name": f"Вольга canary-{self.mark}", "email": email,
-            "country": COUNTRIES[number % len(COUNTRIES)], "city": f"canary-{self.mark}", "consent_ministry": "y",
+            "country": COUNTRIES[number % len(COUNTRIES)], "city": f"canary-{self.mark}", "visibility": "ministry",
         }  # fmt: skip
         return Post("/petitions/no-recognition/signatures", values)
 

@@ -169,7 +169,8 @@ class Run:
         found = []
         for path in self.stand.mails.glob("*.eml"):
             message = message_from_bytes(path.read_bytes(), policy=policy.default)
-            link = re.search(r"(/confirm/[\w-]+)", message.get_content())
+            body = message.get_body(("plain",))
+            link = re.search(r"(/confirm/[\w-]+)", body.get_content() if body else "")
             if link:
                 found.append((str(message["To"]), link[1]))
         return found

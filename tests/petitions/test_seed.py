@@ -54,8 +54,19 @@ def test_uncertain_addresses_are_shown_as_such(seeded: House) -> None:
     [
         ("<script>alert(1)</script>", "<p>&lt;script&gt;alert(1)&lt;/script&gt;</p>\n"),
         ("[x](javascript:alert(1))", "<p>[x](javascript:alert(1))</p>\n"),
-        ("![x](https://example.org/x.png)", "<p>![x](https://example.org/x.png)</p>\n"),
+        ("[x](http://example.org/)", '<p><a rel="nofollow noreferrer noopener">x</a></p>\n'),
+        (
+            "[x](https://example.org/)",
+            '<p><a href="https://example.org/" rel="nofollow noreferrer noopener">x</a></p>\n',
+        ),
+        # No picture is loaded from anywhere: it becomes a link.
+        (
+            "![x](https://example.org/x.png)",
+            '<p>!<a href="https://example.org/x.png" rel="nofollow noreferrer noopener">x</a></p>\n',
+        ),
+        ("a<br>b &lt;", "<p>a&lt;br&gt;b &amp;lt;</p>\n"),
         ("a *b*", "<p>a <em>b</em></p>\n"),
+        ("# a", "<h2>a</h2>\n"),
     ],
 )
 def test_appeal_texts_become_harmless_html(source: str, html: str) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+from uuid import UUID
+
 import pytest
 from sqlalchemy.exc import OperationalError
 
 from core.config import Role
 from tests.conftest import House
-from tests.factories import VALID, Factory, hidden, sign
+from tests.factories import VALID, Factory, counted, hidden, press, sign, signed, token
 
 
 @pytest.fixture
@@ -17,8 +22,8 @@ def slug(make: Factory) -> str:
 
 def test_valid_form_is_stored_as_one_sealed_event(house: House, slug: str) -> None:
     response = sign(house.client(), slug)
-    assert (response.status_code, response.location) == (303, f"/petitions/{slug}/thanks")
     row = house.sql("SELECT * FROM inbox").one()
+    assert (response.status_code, response.location) == (303, f"/petitions/{slug}/thanks/{row.id}")
     assert (row.kind, row.state) == ("sign", "new")
     for typed in ("Вольга", "olga@example.org", "Białystok"):
         assert typed.encode() not in bytes(row.sealed)
@@ -26,9 +31,9 @@ def test_valid_form_is_stored_as_one_sealed_event(house: House, slug: str) -> No
 
 def test_same_form_twice_adds_nothing_and_says_so(house: House, slug: str) -> None:
     client = house.client()
-    page = client.get(f"/petitions/{slug}").text
+    page = client.get(f"/petitions/{slug}/sign").text
     same = {"event_id": hidden(page, "event_id")}
-    assert sign(client, slug, **same).location.endswith("/thanks")
+    assert sign(client, slug, **same).location == f"/petitions/{slug}/thanks/{same['event_id']}"
     again = sign(client, slug, **same)
     assert again.location == f"/petitions/{slug}/already-sent"
     assert "To an empty form" in client.get(again.location).text
@@ -60,13 +65,13 @@ def test_same_form_twice_adds_nothing_and_says_so(house: House, slug: str) -> No
         ("city", "", "Enter the city or town"),
         ("name", "孙中山", "The register can be printed in Latin"),
         ("city", "@SUM(A1)", "cannot begin with the sign “@”"),
-        ("consent_ministry", None, "Without this consent we cannot"),
+        ("visibility", None, "Choose who may see your name"),
     ],
 )
 def test_bad_input_comes_back_with_a_sentence_and_all_that_was_typed(
     house: House, slug: str, field: str, typed: str | None, sentence: str
 ) -> None:
-    response = sign(house.client(), slug, consent_public="y", **{field: typed})
+    response = sign(house.client(), slug, **{"visibility": "public", field: typed})
     assert response.status_code == 422
     assert sentence in response.text
     assert f'id="{field}-error"' in response.text
@@ -78,7 +83,7 @@ def test_bad_input_comes_back_with_a_sentence_and_all_that_was_typed(
 
 
 def test_bad_input_comes_back_on_the_whole_page(house: House, slug: str) -> None:
-    assert "Ministry of PL" in house.client().get(f"/petitions/{slug}").text
+    assert "Ministry of PL" in house.client().get(f"/petitions/{slug}/sign").text
     assert "Ministry of PL" in sign(house.client(), slug, email="").text
 
 
@@ -88,15 +93,17 @@ def test_markup_in_a_city_is_shown_as_text(house: House, slug: str) -> None:
     assert "&lt;script&gt;" in response.text
 
 
-def test_tick_boxes_for_public_and_updates_are_off_at_first(house: House, slug: str) -> None:
-    page = house.client().get(f"/petitions/{slug}").text
+def test_nothing_is_agreed_to_beforehand(house: House, slug: str) -> None:
+    page = house.client().get(f"/petitions/{slug}/sign").text
+    assert page.count('type="radio"') == 4
+    assert 'type="checkbox"' in page
     assert "checked" not in page
 
 
 def test_text_changed_while_reading_is_said_and_nothing_is_stored(house: House, make: Factory) -> None:
     petition = make.petition()
     client = house.client()
-    page = client.get(f"/petitions/{make.slug(petition)}").text
+    page = client.get(f"/petitions/{make.slug(petition)}/sign").text
     old = hidden(page, "text_hash")
     make.text(petition, "en", version=2)
     response = sign(client, make.slug(petition), text_hash=old)
@@ -107,7 +114,7 @@ def test_text_changed_while_reading_is_said_and_nothing_is_stored(house: House, 
 
 def test_signing_another_language_of_the_text_is_allowed(house: House, slug: str) -> None:
     client = house.client()
-    page = client.get(f"/petitions/{slug}?text=pl").text
+    page = client.get(f"/petitions/{slug}/sign?text=pl").text
     assert sign(client, slug, text_hash=hidden(page, "text_hash")).status_code == 303
 
 
@@ -129,7 +136,7 @@ def test_petition_past_its_closing_time_is_closed(house: House, make: Factory) -
     assert house.client().post(f"/petitions/{make.slug(petition)}/signatures", data=VALID).status_code == 410
 
 
-@pytest.mark.parametrize("state", ["draft", "review", "rejected", "hidden", None])
+@pytest.mark.parametrize("state", ["draft", "review", None])
 def test_a_petition_that_is_not_public_looks_like_one_that_never_was(
     house: House, make: Factory, state: str | None
 ) -> None:
@@ -139,11 +146,55 @@ def test_a_petition_that_is_not_public_looks_like_one_that_never_was(
     never = client.get("/petitions/never-was-either")
     for response in (
         client.get(f"/petitions/{hidden_slug}"),
+        client.get(f"/petitions/{hidden_slug}/sign"),
+        client.get(f"/petitions/{hidden_slug}/names"),
+        client.get(f"/petitions/{hidden_slug}/history"),
+        client.get(f"/petitions/{hidden_slug}/report"),
         client.post(f"/petitions/{hidden_slug}/signatures", data=VALID),
     ):
         assert response.status_code == 404
         assert response.text.split("<main")[1] == never.text.split("<main")[1]
     assert "These petitions are open" in never.text
+
+
+REST = (
+    "",
+    "/sign",
+    "/names",
+    "/history",
+    "/report",
+    "/reported",
+    "/already-sent",
+    "/thanks/00000000-0000-0000-0000-000000000001",
+)
+DATA = (".json", "/count.json", "/feed.atom", "/embed", "/qr.svg", "/card-en.png", "/picture.jpg")
+
+
+@pytest.mark.parametrize("path", DATA)
+@pytest.mark.parametrize("state", ["draft", None])
+def test_nothing_else_tells_of_a_petition_that_is_not_public(
+    house: House, make: Factory, state: str | None, path: str
+) -> None:
+    slug = make.slug(make.petition(state=state)) if state else "never-was"
+    assert house.client().get(f"/petitions/{slug}{path}").status_code == 404
+
+
+@pytest.mark.parametrize("state", ["rejected", "hidden"])
+def test_a_petition_that_was_taken_down_says_why_and_nothing_of_what_it_said(
+    house: House, make: Factory, state: str
+) -> None:
+    petition = make.petition(texts=(), state=state, public_reason="It names <b>a child</b>.")
+    make.text(petition, "en", title="What It Said")
+    slug, other = make.slug(petition), make.slug(make.petition(countries=()))
+    client = house.client()
+    pages = [client.get(f"/petitions/{slug}{path}") for path in (*REST, *DATA[:5])]
+    for response in (*pages, client.post(f"/petitions/{slug}/signatures", data=VALID)):
+        assert response.status_code == 410, response.request.path
+        assert "It names &lt;b&gt;a child&lt;/b&gt;." in response.text
+        assert f"/petitions/{other}" in response.text
+        assert response.headers["Cache-Control"] == "no-store"
+        assert "What It Said" not in response.text
+    assert house.value("SELECT count(*) FROM inbox") == 0
 
 
 def test_petition_not_open_yet_is_not_public(house: House, make: Factory) -> None:
@@ -156,12 +207,13 @@ def test_database_away_gives_503_and_keeps_what_was_typed(
     house: House, slug: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = house.client()
-    page = client.get(f"/petitions/{slug}").text
+    page = client.get(f"/petitions/{slug}/sign").text
 
     def away(*_args: object, **_options: object) -> None:
         raise OperationalError("SELECT 1", {}, Exception("connection refused"))
 
-    monkeypatch.setattr("petitions.services.db.session.execute", away)
+    monkeypatch.setattr("petitions.reading.db.session.execute", away)
+    monkeypatch.setattr("petitions.reading.db.session.scalar", away)
     event_id = hidden(page, "event_id")
     response = client.post(
         f"/petitions/{slug}/signatures", data={**VALID, "event_id": event_id, "text_hash": hidden(page, "text_hash")}
@@ -187,20 +239,81 @@ def test_expired_key_gives_503(house: House, slug: str) -> None:
 
 
 def test_answer_is_the_same_for_somebody_who_signed_before(house: House, slug: str) -> None:
-    first = sign(house.client(), slug)
+    """The answer, the page after it, a wrong code, its answer, and the mail once more: whatever the mailbox is, they are the same."""
+    told = {name: _journey(house, slug, before) for name, before in BEFORE.items()}
+    assert len(told["new"]) == 7
+    for name, journey in told.items():
+        assert journey == told["new"], name
+
+
+def _withdraw(house: House, slug: str) -> None:
+    row = counted(house, slug)
+    press(house.client(), f"/withdraw/{token(house, 'mine', row.id)}")
     house.drain()
-    second = sign(house.client(), slug, email="OLGA+x@example.org")
-    assert (first.status_code, first.data, sorted(first.headers)) == (
-        second.status_code,
-        second.data,
-        sorted(second.headers),
-    )
+
+
+def _block(house: House, slug: str) -> None:
+    row = signed(house, slug)
+    press(house.client(), f"/not-me/{token(house, 'not_me', row.id)}")
+    house.drain()
+    assert signed(house, slug).reason == "blocked"
+
+
+def _flood(house: House, slug: str) -> None:
+    assert [signed(house, slug).reason for _ in range(4)] == [None, None, None, "too_many"]
+
+
+def _guess(house: House, slug: str) -> None:
+    row = signed(house, slug)
+    for _ in range(10):
+        path = f"/petitions/{slug}/thanks/{row.event_id}"
+        house.client().post(f"{path}/code", data={"code": "000000", "event_id": ""})
+    house.drain()
+    assert house.value("SELECT guesses FROM mailboxes") == 10
+
+
+BEFORE: dict[str, Callable[[House, str], object]] = {
+    "new": lambda _house, _slug: None,
+    "waits": signed,
+    "counted": counted,
+    "withdrawn": _withdraw,
+    "blocked": _block,
+    "flooded": _flood,
+    "guessed": _guess,
+}
+
+
+def _journey(house: House, slug: str, before: Callable[[House, str], object]) -> list[tuple[int, bytes, list[Any]]]:
+    """All that a visitor sees who signs with a mailbox and goes on, in a state that is undone afterwards."""
+    state = house.bind.begin_nested()  # type: ignore[union-attr]  # A connection here.
+    before(house, slug)
+    numbers = count(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("core.answers.COOKIE_SECONDS", None)  # The cookie says to the second when it ends.
+        patch.setattr("petitions.forms.uuid4", lambda: UUID(int=next(numbers)))
+        patch.setattr("petitions.routes.signing.uuid4", lambda: UUID(int=next(numbers)))
+        client = house.client()
+        client.set_cookie("answers", "the same browser")
+        seen = [sign(client, slug)]
+        house.drain()
+        thanks = seen[0].location
+        seen.append(client.get(thanks))
+        seen.append(client.post(f"{thanks}/code", data={"code": "000000", "event_id": str(UUID(int=77))}))
+        house.drain()
+        seen.append(client.get(seen[-1].location))
+        assert seen[-1].status_code == 422
+        seen.append(client.post(f"{thanks}/resend", data={"event_id": str(UUID(int=78))}))
+        house.drain()
+        seen.append(client.get(seen[-1].location))
+        seen.append(client.get(thanks))
+    state.rollback()
+    return [(one.status_code, one.data, sorted(one.headers)) for one in seen]
 
 
 @pytest.mark.parametrize("language", ["en", "be", "pl"])
 def test_pages_speak_the_chosen_language(house: House, slug: str, language: str) -> None:
     client = house.client()
-    page = client.get(f"/petitions/{slug}?lang={language}")
+    page = client.get(f"/petitions/{slug}/sign?lang={language}")
     assert f'<html lang="{language}">' in page.text
     assert f"/petitions/{slug}/signatures?text={language}&amp;lang={language}" in page.text
 

@@ -55,22 +55,22 @@ def test_database_away_keeps_what_was_typed_and_all_recover_by_themselves(begin:
     stand, crowd = run.stand, run.crowd
     values = crowd.signatures(1)[0].values  # type: ignore[union-attr]  # The first is a form.
     browser = Browser()
-    page = browser.get(f"{crowd.site}/petitions/no-recognition")
+    page = browser.get(f"{crowd.site}/petitions/no-recognition/sign")
     stand.postgres.stop(signal.SIGQUIT)
     form = page.forms("/signatures")[0]
     refused = browser.submit(
-        page, form, {name: values[name] for name in ("name", "email", "city", "country", "consent_ministry")}
+        page, form, {name: values[name] for name in ("name", "email", "city", "country", "visibility")}
     )
     assert refused.status == 503
     for typed in (values["name"], values["email"], values["city"], form.values["event_id"]):
         assert typed in refused.text
-    assert browser.get(f"{crowd.site}/petitions/no-recognition").status == 503
+    assert browser.get(f"{crowd.site}/petitions/no-recognition/sign").status == 503
     stand.postgres.start()
     # The page that came back is sent once more, as it stands.
     taken = browser.submit(
         refused,
         refused.forms("/signatures")[0],
-        {name: values[name] for name in ("name", "email", "city", "country", "consent_ministry")},
+        {name: values[name] for name in ("name", "email", "city", "country", "visibility")},
     )
     assert (taken.status, "thanks" in taken.url) == (200, True)
     assert run.unprocessed() == 0

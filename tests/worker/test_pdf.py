@@ -178,7 +178,7 @@ def test_the_typesetter_reads_nothing_beside_its_template(tmp_path: Path) -> Non
 def test_the_form_takes_what_the_register_can_print_and_nothing_else() -> None:
     of_ministries = {point for path in FONTS.glob("*Ministries*") for point in TTFont(path).getBestCmap()}
     others = {point for path in FONTS.glob("*.ttf") for point in TTFont(path).getBestCmap()}
-    assert {ord(char) for char in rules._printable()} == {point for point in others if point > 0x1F} - {0xFFFC, 0xFFFD}
+    assert {ord(char) for char in rules.printable()} == {point for point in others if point > 0x1F} - {0xFFFC, 0xFFFD}
     assert printable_characters() == others | of_ministries
 
 

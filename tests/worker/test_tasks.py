@@ -19,10 +19,12 @@ from sqlalchemy.exc import OperationalError
 from core.config import Role
 from core.demo.embedded import free_port
 from core.queues import TaskName
+from core.sealing import KeyNotHeldError
 from delivery import building, claims
 from delivery.document import Volume
 from tests.conftest import ROOT, House, Secrets
 from tests.factories import Factory, counted, press, sign, signed, token
+from tests.worker.test_updates import publish, signer
 from worker import tasks
 
 
@@ -192,7 +194,7 @@ def test_a_bundle_taken_over_is_left_to_the_other(
 
 def test_the_sweep_wakes_everybody(house: House, woken: list[TaskName]) -> None:
     tasks.sweep.run()
-    assert woken == [TaskName.DRAIN, TaskName.MAIL, TaskName.BUNDLES, TaskName.DOWNLOADS]
+    assert woken == [TaskName.DRAIN, TaskName.MAIL, TaskName.BUNDLES, TaskName.DOWNLOADS, TaskName.PETITIONS]
 
 
 def test_sweeps_that_come_together_are_one(
@@ -201,10 +203,10 @@ def test_sweeps_that_come_together_are_one(
     """They pile up while no worker is there, and do not expire."""
     tasks.sweep.run()
     tasks.sweep.run()
-    assert len(woken) == 4
+    assert len(woken) == 5
     monkeypatch.setattr(tasks, "_rests_until", time.monotonic())
     tasks.sweep.run()
-    assert len(woken) == 8
+    assert len(woken) == 10
 
 
 def test_the_sweep_raises_the_alarm_when_a_key_is_away(
@@ -292,3 +294,28 @@ def test_a_drain_that_stood_in_anothers_way_goes_again(
     )
     with pytest.raises(OperationalError):
         tasks.drain.run()
+
+
+def test_what_petitions_wait_for_is_done_and_a_key_that_is_away_holds_up_the_mails_alone(
+    house: House, make_own: Factory, woken: list[TaskName], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    petition_id = make_own.petition()
+    house.sql(
+        "INSERT INTO tallies SELECT id, fallback_addressee_id, 'counted', 101 FROM petitions WHERE id = :p",
+        p=petition_id,
+    )
+    signer(house, petition_id, "asked@example.org")
+    publish(house, petition_id)
+    house.sql("UPDATE petitions SET closes_at = now()")
+    keyring = house.keyring
+    with monkeypatch.context() as away:
+        away.setattr(tasks, "load_keyring", lambda _config: replace(keyring, private_keys={}))
+        with pytest.raises(KeyNotHeldError):
+            tasks.petitions_care.run()
+    assert house.sql("SELECT state FROM petitions").scalars().all() == ["closed"]
+    assert house.value("SELECT max(total) FROM milestones") == 100
+    assert bytes(house.value("SELECT content FROM share_cards")).startswith(b"\x89PNG")
+    assert woken == []
+    tasks.petitions_care.run()
+    assert woken == [TaskName.MAIL]
+    assert house.value("SELECT queued FROM mailings") == 1
