@@ -413,7 +413,8 @@ class Complaints:
             self.found.append(f"{response.status}: {response.url}")
 
     def _console(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
+        # Feeds and pictures cannot name an icon, so the browser asks for this one by itself.
+        if message.type in ("error", "warning") and not message.location["url"].endswith("/favicon.ico"):
             # What breaks the Content-Security-Policy is told here, too.
             self.found.append(f"{message.type}: {message.text}")
 
