@@ -191,6 +191,8 @@ class SignForm(ConsentForm):
     def __init__(self, page: PetitionPage | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.event_id.data = str(self.event())
+        for last in ("visibility", "of_age", "updates"):  # In the order in which they stand on the page.
+            self._fields[last] = self._fields.pop(last)
         self.country.page = page
         self.min_age = page.petition.min_age if page else None
         if self.min_age is None:

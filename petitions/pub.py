@@ -47,7 +47,7 @@ class PublicText(Model):
     hash: Mapped[str]
     demands: Mapped[str]
     picture_alt: Mapped[str]
-    search: Mapped[Any | None] = mapped_column(TSVECTOR)
+    search: Mapped[Any | None] = mapped_column(TSVECTOR, deferred=True)
     created_at: Mapped[datetime]
 
 
