@@ -25,7 +25,7 @@ from delivery import building, claims
 from delivery.document import BundleDocument, Volume
 from delivery.models import bundle_code
 from tests.conftest import House
-from tests.factories import Factory, agree, counted, hidden, log_in, press, signed, token
+from tests.factories import Factory, agree, counted, hidden, log_in, post, press, signed, token
 from worker.pdf import draw_bundle
 
 
@@ -468,6 +468,21 @@ def test_download_of_a_bundle_that_is_not_ready_is_not_there(house: House, make_
     csrf = hidden(client.get("/petitions/" + str(petition)).text, "csrf_token")
     assert client.post(f"{page.location}/downloads", data={"csrf_token": csrf}).status_code == 404
     assert house.value("SELECT count(*) FROM downloads") == 0
+
+
+def test_of_a_hidden_petition_nothing_is_handed_over(house: House, make_own: Factory, petition: int) -> None:
+    counted(house, make_own.slug(petition))
+    client = log_in(house, make_own, petition)
+    ask(house, client, petition)
+    build(house)
+    house.sql("UPDATE petitions SET state = 'hidden', public_reason = 'It endangers somebody.'")
+    bundle = the_bundle(house).id
+    assert '/bundles"' not in client.get(f"/petitions/{petition}").text
+    assert post(client, f"/petitions/{petition}/addressees/{addressee(house, 'PL')}/bundles").status_code == 403
+    assert post(client, f"/bundles/{bundle}/downloads").status_code == 403
+    assert house.value("SELECT count(*) FROM downloads") == 0
+    house.sql("UPDATE petitions SET state = 'open'")
+    assert post(client, f"/bundles/{bundle}/downloads").status_code == 303
 
 
 def test_a_coordinator_of_another_petition_finds_nothing(house: House, make_own: Factory, petition: int) -> None:
