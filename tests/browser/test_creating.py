@@ -31,64 +31,64 @@ def test_from_a_newcomer_to_an_open_petition(
     site: Site, visit: Callable[..., Page], known_at: Callable[[str], Page]
 ) -> None:
     site.forget_attempts()
-    hanna = with_authenticator(visit(**DESK))
+    volha = with_authenticator(visit(**DESK))
     # A coordinator of one country alone may begin a petition, and coordinates all of that one.
-    accept(hanna, site.invite("creator@example.org", "--role", "coordinator", "--country", "LT"), "Hanna")
-    hanna.get_by_role("link", name="Passkey").click()
-    press_passkey(hanna, "Make the passkey")
-    shown_codes(hanna)
-    hanna.get_by_role("navigation", name="Console").get_by_role("link", name="Petitions").click()
-    hanna.get_by_role("link", name="Begin a petition").click()
-    hanna.get_by_role("combobox", name="Language you begin with").select_option("en")
-    hanna.get_by_role("textbox", name="Title").fill(TITLE)
-    press(hanna, "Begin")
-    overview = hanna.url.split("/texts/")[0] + "/overview"
+    accept(volha, site.invite("creator@example.org", "--role", "coordinator", "--country", "LT"), "Volha")
+    volha.get_by_role("link", name="Passkey").click()
+    press_passkey(volha, "Make the passkey")
+    shown_codes(volha)
+    volha.get_by_role("navigation", name="Console").get_by_role("link", name="Petitions").click()
+    volha.get_by_role("link", name="Begin a petition").click()
+    volha.get_by_role("combobox", name="Language you begin with").select_option("en")
+    volha.get_by_role("textbox", name="Title").fill(TITLE)
+    press(volha, "Begin")
+    overview = volha.url.split("/texts/")[0] + "/overview"
 
     # Two languages, the second beside the first, with a preview that follows the typing.
-    write(hanna, TITLE, "Dear Minister,\n\n**please** help.")
-    hanna.get_by_role("textbox", name="Demands").press_sequentially("Issue papers.")
-    expect(hanna.locator("#drawn strong")).to_have_text("please")
-    expect(hanna.locator("#drawn .demands li")).to_have_text("Issue papers.")
-    press(hanna, "Save")
-    hanna.get_by_role("link", name="Text", exact=True).click()
-    hanna.get_by_role("combobox", name="Another language").select_option("pl")
-    press(hanna, "Write in this language")
-    expect(hanna.get_by_role("region", name="English")).to_contain_text("please help.")
-    write(hanna, TYTUL, "Szanowna Pani Minister,\n\nprosimy.")
-    press(hanna, "Save")
+    write(volha, TITLE, "Dear Minister,\n\n**please** help.")
+    volha.get_by_role("textbox", name="Demands").press_sequentially("Issue papers.")
+    expect(volha.locator("#drawn strong")).to_have_text("please")
+    expect(volha.locator("#drawn .demands li")).to_have_text("Issue papers.")
+    press(volha, "Save")
+    volha.get_by_role("link", name="Text", exact=True).click()
+    volha.get_by_role("combobox", name="Another language").select_option("pl")
+    press(volha, "Write in this language")
+    expect(volha.get_by_role("region", name="English")).to_contain_text("please help.")
+    write(volha, TYTUL, "Szanowna Pani Minister,\n\nprosimy.")
+    press(volha, "Save")
 
     # Addressees by region, then a fallback, then a picture with its description.
-    hanna.get_by_role("link", name="Addressees").click()
+    volha.get_by_role("link", name="Addressees").click()
     for region in REGIONS:
-        with hanna.expect_navigation():
-            hanna.locator(f"button[value={region}]").click()
+        with volha.expect_navigation():
+            volha.locator(f"button[value={region}]").click()
     with site.database() as db:
         for code in LEFT_OUT:
             [(number,)] = db.execute("SELECT id FROM addressees WHERE code = %s", (code,)).fetchall()
-            hanna.locator(f"#addressee-{number}").uncheck()
-    with hanna.expect_navigation():
-        hanna.get_by_role("button", name="Save").last.click()
-    expect(hanna.get_by_text("41 are ticked.")).to_be_visible()
-    hanna.get_by_role("link", name="Settings").click()
-    fallback = hanna.get_by_role("combobox", name="Who receives signatures from all other countries")
+            volha.locator(f"#addressee-{number}").uncheck()
+    with volha.expect_navigation():
+        volha.get_by_role("button", name="Save").last.click()
+    expect(volha.get_by_text("41 are ticked.")).to_be_visible()
+    volha.get_by_role("link", name="Settings").click()
+    fallback = volha.get_by_role("combobox", name="Who receives signatures from all other countries")
     fallback.select_option(label=fallback.locator("option").filter(has_text="European").first.inner_text())
-    press(hanna, "Save")
+    press(volha, "Save")
     picture = BytesIO()
     Image.new("RGB", (1600, 800), "teal").save(picture, "PNG")
-    hanna.get_by_role("link", name="Picture").click()
-    hanna.get_by_label("Picture").set_input_files(
+    volha.get_by_role("link", name="Picture").click()
+    volha.get_by_label("Picture").set_input_files(
         {"name": "p.png", "mimeType": "image/png", "buffer": picture.getvalue()}
     )
-    press(hanna, "Send")
-    hanna.goto(overview)
+    press(volha, "Send")
+    volha.goto(overview)
     for language in ("English", "Polski"):
-        hanna.get_by_role("link", name=f"{language}: describe the picture").click()
-        hanna.get_by_role("textbox", name="What the picture shows").fill("A teal sea.")
-        press(hanna, "Save")
-        hanna.get_by_role("link", name="Overview").click()
-    press(hanna, "Send it to a reviewer")
-    expect(hanna.get_by_text("It is with a reviewer now.")).to_be_visible()
-    expect(hanna.get_by_text("In review", exact=True)).to_be_visible()
+        volha.get_by_role("link", name=f"{language}: describe the picture").click()
+        volha.get_by_role("textbox", name="What the picture shows").fill("A teal sea.")
+        press(volha, "Save")
+        volha.get_by_role("link", name="Overview").click()
+    press(volha, "Send it to a reviewer")
+    expect(volha.get_by_text("It is with a reviewer now.")).to_be_visible()
+    expect(volha.get_by_text("In review", exact=True)).to_be_visible()
 
     # The reviewer reads exactly what will be published, and opens it.
     site.freshen()
@@ -106,10 +106,10 @@ def test_from_a_newcomer_to_an_open_petition(
     expect(reviewer.get_by_text("It is approved.")).to_be_visible()
 
     # It is open; the public reads it in both languages.
-    hanna.goto(overview)
-    expect(hanna.get_by_text("Open", exact=True)).to_be_visible()
+    volha.goto(overview)
+    expect(volha.get_by_text("Open", exact=True)).to_be_visible()
     slug = re.search(
-        r"/petitions/([a-z0-9-]+)", hanna.get_by_role("definition").filter(has_text="/petitions/").inner_text()
+        r"/petitions/([a-z0-9-]+)", volha.get_by_role("definition").filter(has_text="/petitions/").inner_text()
     )
     assert slug
     reader = visit(**DESK)
