@@ -82,21 +82,22 @@ def text_languages() -> list[tuple[str, str]]:
     return sorted(((code, language_name(code)) for code in _LANGUAGES), key=lambda one: one[1].casefold())
 
 
-def find_own(account: Account, petition_id: int) -> Petition:
-    """A petition whose text is this account's to write. Raises NotFoundError."""
+def find_for(account: Account, petition_id: int, *actions: Action) -> Petition:
+    """A petition on all of which this account may do one of these. Raises NotFoundError, as for one that is not there."""
     petition = db.session.get(Petition, petition_id)
-    if petition is None or not may(account, Action.EDIT_PETITION, petition_id, None):
+    if petition is None or not any(may(account, one, petition_id, None) for one in actions):
         raise NotFoundError
     return petition
+
+
+def find_own(account: Account, petition_id: int) -> Petition:
+    """A petition whose text is this account's to write. Raises NotFoundError."""
+    return find_for(account, petition_id, Action.EDIT_PETITION)
 
 
 def find_readable(account: Account, petition_id: int) -> Petition:
     """A petition whose working copy is this account's to write or to review. Raises NotFoundError."""
-    petition = db.session.get(Petition, petition_id)
-    reads = Action.EDIT_PETITION, Action.REVIEW_PETITION
-    if petition is None or not any(may(account, one, petition_id, None) for one in reads):
-        raise NotFoundError
-    return petition
+    return find_for(account, petition_id, Action.EDIT_PETITION, Action.REVIEW_PETITION)
 
 
 def waiting_approvals(petition_id: int) -> dict[str, Approval]:
@@ -150,6 +151,12 @@ def begin_change(
     if state is PetitionState.DRAFT:
         petition.state = PetitionState.DRAFT
     return petition
+
+
+def move(petition: Petition, state: PetitionState) -> None:
+    """Put a petition into a state, from this moment on. Does not commit."""
+    petition.state, petition.state_changed_at = state, func.now()
+    db.session.flush()
 
 
 def preview_url(petition_id: int | None) -> str:

@@ -35,9 +35,9 @@ def _line(label: Any, longest: int, missing: Any = None, **options: Any) -> Stri
     return StringField(label, [*needed, Length(max=longest, message=TOO_LONG)], filters=[tidy_line], **options)
 
 
-def _reason(label: Any, missing: Any, **options: Any) -> TextAreaField:
-    length = Length(max=MAX_REASON, message=TOO_LONG)
-    return TextAreaField(label, [DataRequired(missing), length], filters=[tidy_lines], **options)
+def _lines(label: Any, longest: int, missing: Any = None, tidied: Any = tidy_lines, **options: Any) -> TextAreaField:
+    needed = [DataRequired(missing)] if missing else []
+    return TextAreaField(label, [*needed, Length(max=longest, message=TOO_LONG)], filters=[tidied], **options)
 
 
 class Revised(FlaskForm):
@@ -76,24 +76,22 @@ class TextForm(Revised):
     """The text in one language."""
 
     title = _line(_l("Title"), MAX_TITLE, _l("Write a title."), description=_l("What you ask for, in one line."))
-    summary = TextAreaField(
+    summary = _lines(
         _l("Summary"),
-        [Length(max=MAX_SUMMARY, message=TOO_LONG)],
-        filters=[tidy_lines],
+        MAX_SUMMARY,
         description=_l("Two or three sentences for lists, and for those who share the link."),
     )
-    body = TextAreaField(
+    body = _lines(
         _l("Appeal"),
-        [Length(max=MAX_BODY, message=TOO_LONG)],
-        filters=[tidy_text],
+        MAX_BODY,
+        tidied=tidy_text,
         description=_l(
             "An empty line begins a paragraph. ## makes a heading, - an item of a list, **two stars** make bold, > a quotation, [words](https://…) a link."
         ),
     )
-    demands = TextAreaField(
+    demands = _lines(
         _l("Demands"),
-        [Length(max=MAX_DEMANDS, message=TOO_LONG)],
-        filters=[tidy_lines],
+        MAX_DEMANDS,
         description=_l("One a line, if you have any. The page numbers them."),
     )
     picture_alt = _line(
@@ -325,10 +323,10 @@ PICTURE_SENTENCES = {
 class SignatoriesForm(FlaskForm):
     """First signatories, many at once."""
 
-    people = TextAreaField(
+    people = _lines(
         _l("Names"),
-        [DataRequired(_l("Write at least one name.")), Length(max=10_000, message=TOO_LONG)],
-        filters=[tidy_lines],
+        10_000,
+        _l("Write at least one name."),
         description=_l(
             "One a line: the name, a comma, and what the person is known for, such as “Anna Nowak, writer, Vilnius”."
         ),
@@ -356,16 +354,18 @@ class SignatoriesForm(FlaskForm):
 class SubmissionForm(FlaskForm):
     """Words to the second person."""
 
-    reason = TextAreaField(
-        _l("What the reviewer should know"), [Length(max=MAX_REASON, message=TOO_LONG)], filters=[tidy_lines]
+    reason = _lines(
+        _l("What the reviewer should know"),
+        MAX_REASON,
     )
 
 
 class VersionForm(FlaskForm):
     """A new version, with the note that the public reads."""
 
-    note = _reason(
+    note = _lines(
         _l("What has changed, and why"),
+        MAX_REASON,
         _l("Write a sentence; everybody who reads the petition can read it."),
         description=_l("The public reads it beside the new version. Whoever has signed has signed the earlier one."),
     )
@@ -379,8 +379,9 @@ class VersionForm(FlaskForm):
 class PublicReasonForm(FlaskForm):
     """Why a petition is taken down."""
 
-    reason = _reason(
+    reason = _lines(
         _l("Reason"),
+        MAX_REASON,
         _l("Say why; it stands where the petition stood."),
         description=_l("Everybody reads it. Name nobody, and quote nothing that must not be read."),
     )
@@ -390,10 +391,11 @@ class NewsForm(Revised):
     """News in one language."""
 
     title = _line(_l("Title"), 120, _l("Write a title."))
-    body = TextAreaField(
+    body = _lines(
         _l("Text"),
-        [DataRequired(_l("Write what is new.")), Length(max=5000, message=TOO_LONG)],
-        filters=[tidy_text],
+        5000,
+        _l("Write what is new."),
+        tidied=tidy_text,
         description=_l("An empty line begins a paragraph. **Two stars** make bold, [words](https://…) a link."),
     )
 

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.extensions import VIEW, Model
+from petitions.rules import milestone_after
 
 
 class PublicPetition(Model):
@@ -30,6 +31,11 @@ class PublicPetition(Model):
     min_age: Mapped[int | None]
     thresholds: Mapped[list[int]] = mapped_column(ARRAY(Integer))
     picture_id: Mapped[UUID | None]
+
+    @property
+    def milestone(self) -> int:
+        """The next step that it climbs to."""
+        return milestone_after(self.counted, self.thresholds)
 
 
 class PublicText(Model):

@@ -29,7 +29,6 @@ from petitions.pub import (
     PublicVersion,
     TakenDown,
 )
-from petitions.rules import LADDER, milestone_after
 from petitions.texts import search_query
 
 PER_PAGE = 20
@@ -52,11 +51,6 @@ class PetitionCard:
 
     petition: PublicPetition
     text: PublicText
-
-    @property
-    def milestone(self) -> int:
-        """The next step that it climbs to."""
-        return milestone_after(self.petition.counted, self.petition.thresholds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +78,6 @@ class PetitionPage:
     def accepts_signatures(self) -> bool:
         """Whether the form is shown. The worker decides by the moment of arrival."""
         return self.petition.state == "open"
-
-    @property
-    def milestone(self) -> int:
-        """The next step of the ladder, or threshold."""
-        return milestone_after(self.petition.counted, self.petition.thresholds)
-
-    @property
-    def last_milestone(self) -> int:
-        """The step it stands on; 0 before the first."""
-        reached = [step for step in (*LADDER, *self.petition.thresholds) if step <= self.petition.counted]
-        return max(reached, default=0)
 
     @property
     def fallback(self) -> PublicAddressee | None:

@@ -12,13 +12,12 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import delete, func, select
 
-from accounts import approvals, desk
+from accounts import desk
 from accounts.approvals import AlreadyDecidedError, ApprovalKind, register, request_approval
 from accounts.desk import Waiting
 from accounts.models import Account, Approval, ApprovalState
 from accounts.permissions import Action, may, may_somewhere
 from core.audit import auditable, record
-from core.errors import NotFoundError
 from core.extensions import db
 from core.i18n import current_language, language_name
 from core.queues import TaskName, wake
@@ -34,6 +33,7 @@ from petitions.editing import (
     copies,
     first_signatories,
     lock_petition,
+    move,
     state_of,
     waiting_approvals,
 )
@@ -51,14 +51,7 @@ from petitions.texts import fold, render_markdown, text_hash
 SUBMITTED = auditable("petition.submitted", _l("Sent a petition to its review"))
 OPENED = auditable("petition.opened", _l("A petition was opened"))
 REPUBLISHED = auditable("petition.republished", _l("A new version of a petition’s text was published"))
-REJECTED = auditable("petition.rejected", _l("Rejected a petition"))
-HIDDEN = auditable("petition.hidden", _l("Hid a petition"))
-RESTORED = auditable("petition.restored", _l("A hidden petition was shown again"))
-CLOSED_EARLY = auditable("petition.closed", _l("Closed a petition before its time"))
-ARCHIVED = auditable("petition.archived", _l("Put a closed petition into the archive"))
 
-MAX_NOTE = 500
-SHOWN = (PetitionState.OPEN, PetitionState.CLOSED, PetitionState.ARCHIVED)
 _LATELY = 30
 """Days for which the start page tells of a threshold that was reached."""
 
@@ -124,23 +117,19 @@ def submit(account: Account, petition_id: int, reason: str) -> UUID:
     if missing(petition):
         db.session.rollback()
         raise NotNowError
-    _move(petition, PetitionState.REVIEW)
+    move(petition, PetitionState.REVIEW)
     asked = request_approval(KIND_OPENING, account, petition_id, reason, petition_id=petition_id)
     record(SUBMITTED, account.id, "petition", petition_id, petition_id=petition_id)
     db.session.commit()
     return asked
 
 
-def _move(petition: Petition, state: PetitionState) -> None:
-    petition.state, petition.state_changed_at = state, func.now()
-    db.session.flush()
-
-
 def _petition_of(approval: Approval) -> Petition:
     return db.session.get_one(Petition, approval.petition_id)
 
 
-def _title(approval: Approval) -> str:
+def describe_petition(approval: Approval) -> str:
+    """The title of the petition that an approval is about."""
     return services.title_of(approval.petition_id or 0, current_language()).title
 
 
@@ -159,7 +148,7 @@ def _open(approval: Approval) -> None:
     if petition.kind != PetitionKind.OPEN_LETTER:
         db.session.execute(delete(FirstSignatory).where(FirstSignatory.petition_id == petition.id))
     petition.opens_at = func.greatest(func.coalesce(petition.opens_at, func.now()), func.now())
-    _move(petition, PetitionState.OPEN)
+    move(petition, PetitionState.OPEN)
     record(OPENED, approval.decided_by, "petition", petition.id, petition_id=petition.id)
 
 
@@ -188,10 +177,11 @@ def _publish(petition_id: int, version: int, texts: Iterable[Copy]) -> None:
 def _back_to_draft(approval: Approval) -> None:
     petition = lock_petition(approval.petition_id or 0)
     if petition.state == PetitionState.REVIEW:
-        _move(petition, PetitionState.DRAFT)
+        move(petition, PetitionState.DRAFT)
 
 
-def _wake(_approval: Approval) -> None:
+def wake_after(_approval: Approval) -> None:
+    """After a decision that changes what the public sees."""
     wake(TaskName.PETITIONS)
 
 
@@ -200,7 +190,7 @@ KIND_OPENING = register(
         OPENING,
         _l("Opening a petition"),
         Action.REVIEW_PETITION,
-        _title,
+        describe_petition,
         _open,
         _back_to_draft,
         is_ripe=_can_open,
@@ -208,7 +198,7 @@ KIND_OPENING = register(
             "It cannot be opened as it is: its closing time is over, or something is missing. Refuse it and say so."
         ),
         page=lambda approval: editing.preview_url(approval.petition_id),
-        after_commit=_wake,
+        after_commit=wake_after,
     )
 )
 
@@ -261,7 +251,7 @@ def _publish_version(approval: Approval) -> None:
 
 
 def _describe_version(approval: Approval) -> str:
-    return f"{_title(approval)}: {approval.details['public']['note']}"
+    return f"{describe_petition(approval)}: {approval.details['public']['note']}"
 
 
 KIND_VERSION = register(
@@ -274,7 +264,7 @@ KIND_VERSION = register(
         is_ripe=lambda approval: state_of(_petition_of(approval)) is PetitionState.OPEN,
         unripe=_l("This goes only while the petition is open. Refuse it."),
         page=lambda approval: editing.preview_url(approval.petition_id),
-        after_commit=_wake,
+        after_commit=wake_after,
     )
 )
 
@@ -283,117 +273,6 @@ def versions(petition_id: int) -> Sequence[TextVersion]:
     """Every published version, newest first."""
     mine = select(TextVersion).where(TextVersion.petition_id == petition_id)
     return db.session.scalars(mine.order_by(TextVersion.version.desc())).all()
-
-
-# --- The end ------------------------------------------------------------------------------------------------------------
-
-
-def find_to_review(account: Account, petition_id: int) -> Petition:
-    """A petition that this account may open or reject. Raises NotFoundError."""
-    petition = db.session.get(Petition, petition_id)
-    if petition is None or not may(account, Action.REVIEW_PETITION, petition_id, None):
-        raise NotFoundError
-    return petition
-
-
-def find_to_take_down(account: Account, petition_id: int) -> Petition:
-    """A petition that this account may hide; only what was public is there to be hidden. Raises NotFoundError."""
-    petition = db.session.get(Petition, petition_id)
-    may_do = may(account, Action.TAKE_DOWN, petition_id, None)
-    if petition is None or petition.state in services.NEVER_PUBLIC or not may_do:
-        raise NotFoundError
-    return petition
-
-
-def reject(account: Account, petition_id: int, reason: str) -> None:
-    """Turn a petition that is in review down for good, with a reason that the public reads. Commits.
-
-    Raises NotFoundError, NotNowError, NotYoursToDecideError (somebody's own), AlreadyDecidedError.
-    """
-    find_to_review(account, petition_id)
-    # The approval first and the petition after it, in the order of whoever approves at this moment.
-    asked = waiting_approvals(petition_id).get(OPENING)
-    if asked is None:
-        raise NotNowError
-    approvals.refuse_with(account, asked.id, reason)
-    petition = lock_petition(petition_id)
-    petition.public_reason = reason
-    _move(petition, PetitionState.REJECTED)
-    record(REJECTED, account.id, "petition", petition_id, petition_id=petition_id)
-    db.session.commit()
-
-
-def hide(account: Account, petition_id: int, reason: str) -> None:
-    """Take a public petition down at once, with a reason that the public reads. Commits. Raises NotFoundError, NotNowError."""
-    petition = _begin_taking_down(account, petition_id)
-    if petition.state not in SHOWN:
-        db.session.rollback()
-        raise NotNowError
-    petition.public_reason = reason
-    _move(petition, PetitionState.HIDDEN)
-    record(HIDDEN, account.id, "petition", petition_id, petition_id=petition_id)
-    db.session.commit()
-    wake(TaskName.PETITIONS)
-
-
-def ask_to_restore(account: Account, petition_id: int, reason: str) -> UUID:
-    """Ask a second person to show a hidden petition again. Commits. Returns the approval's id. Raises as `hide`."""
-    petition = _begin_taking_down(account, petition_id)
-    if petition.state != PetitionState.HIDDEN:
-        db.session.rollback()
-        raise NotNowError
-    asked = request_approval(KIND_RESTORE, account, petition_id, reason, petition_id=petition_id)
-    db.session.commit()
-    return asked
-
-
-def _begin_taking_down(account: Account, petition_id: int) -> Petition:
-    find_to_take_down(account, petition_id)
-    return lock_petition(petition_id)
-
-
-def _restore(approval: Approval) -> None:
-    petition = lock_petition(approval.petition_id or 0)
-    if petition.state != PetitionState.HIDDEN:
-        db.session.rollback()
-        raise AlreadyDecidedError
-    state = PetitionState.CLOSED if editing.is_over(petition) else PetitionState.OPEN
-    petition.public_reason = ""
-    _move(petition, state)
-    record(RESTORED, approval.decided_by, "petition", petition.id, petition_id=petition.id)
-
-
-KIND_RESTORE = register(
-    ApprovalKind(
-        RESTORE,
-        _l("Showing a hidden petition again"),
-        Action.REVIEW_PETITION,
-        _title,
-        _restore,
-        is_ripe=lambda approval: _petition_of(approval).state == PetitionState.HIDDEN,
-        unripe=_l("The petition is no longer hidden. Refuse it."),
-        page=lambda approval: editing.preview_url(approval.petition_id),
-        after_commit=_wake,
-    )
-)
-
-
-def close_now(account: Account, petition_id: int) -> None:
-    """End an open petition before its time, for good. Commits. Raises NotFoundError, NotNowError, EditingLockedError."""
-    petition = begin_change(account, petition_id, PetitionState.OPEN, unless=())
-    petition.closes_at = func.now()
-    petition.revision += 1
-    _move(petition, PetitionState.CLOSED)
-    record(CLOSED_EARLY, account.id, "petition", petition_id, petition_id=petition_id)
-    db.session.commit()
-
-
-def archive(account: Account, petition_id: int) -> None:
-    """Put a closed petition into the archive, for good. Commits. Raises as `close_now`."""
-    petition = begin_change(account, petition_id, PetitionState.CLOSED, unless=())
-    _move(petition, PetitionState.ARCHIVED)
-    record(ARCHIVED, account.id, "petition", petition_id, petition_id=petition_id)
-    db.session.commit()
 
 
 # --- What the pages show ------------------------------------------------------------------------------------------------
@@ -441,14 +320,6 @@ def _last_refusals(petition_id: int) -> list[Approval]:
     )
     last = {row.kind: row for row in rows}
     return [row for row in last.values() if row.state == ApprovalState.REFUSED]
-
-
-def shown_petitions(account: Account, language: str) -> list[tuple[Petition, services.Title]]:
-    """Petitions that the public sees, or that were hidden from it, and that this account may take down; newest first."""
-    states = *SHOWN, PetitionState.HIDDEN
-    rows = db.session.scalars(select(Petition).where(Petition.state.in_(states)).order_by(Petition.id.desc()))
-    mine = [one for one in rows if may(account, Action.TAKE_DOWN, one.id, None)]
-    return [(one, services.title_of(one.id, language)) for one in mine]
 
 
 @desk.waits

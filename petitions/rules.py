@@ -26,8 +26,6 @@ MAX_REPORT = 1000
 """Characters."""
 REPORTS_KEPT = 200
 """Reports of one petition that wait for a reviewer at most: more would tell nothing new."""
-SHOWN_APART_FROM = 10
-"""Countries with fewer counted signatures are not shown apart, for their signers could be guessed (view pub.breakdowns)."""
 LADDER = [step * 10**power for power in range(1, 7) for step in (1, 2, 5)]
 """The milestones 10, 20, 50, 100 ... 5,000,000 that a petition climbs."""
 

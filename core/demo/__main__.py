@@ -116,6 +116,7 @@ class Demonstration:
         self.console = f"http://localhost:{stand.ports.console}"
         self.signers = make_signers(total, secrets.token_hex(3), random.Random(2021), open_petitions(stand))
         self.known_mails = {path.name for path in stand.mails.glob("*.eml")}
+        self.is_first_run = not self.known_mails
         self.thanked: dict[str, str] = {}
         """Where the form led whom, by address: the page on which the code of the mail is typed."""
         self.progress = Progress(
@@ -171,12 +172,17 @@ class Demonstration:
             self.thanked[signer.email] = led_to
         return answer.status
 
-    def _wait_for_mails(self) -> list[Path]:
+    def _wait_for_mails(self) -> list[ConfirmMail]:
+        """The mails that ask to confirm. News of an earlier run may come between them."""
         expected = sum(one.passes_form and one.kind != "bounce" for one in self.signers)
         task = self.progress.add_task("confirmation mails caught", total=expected)
         deadline = time.monotonic() + PATIENCE
+        mails: list[ConfirmMail] = []
         while True:
-            mails = sorted(path for path in self.stand.mails.glob("*.eml") if path.name not in self.known_mails)
+            for path in sorted(self.stand.mails.glob("*.eml")):
+                if path.name not in self.known_mails:
+                    self.known_mails.add(path.name)
+                    mails += [mail] if (mail := read_mail(path)) else []
             self.progress.update(task, completed=len(mails))
             if len(mails) >= expected:
                 return mails
@@ -186,9 +192,9 @@ class Demonstration:
                 )
             time.sleep(0.2)
 
-    def _confirm(self, mails: list[Path]) -> None:
+    def _confirm(self, mails: list[ConfirmMail]) -> None:
         silent = {one.email for one in self.signers if one.kind == "silent"}
-        read = [one for one in map(read_mail, mails) if one is not None and one.to not in silent]
+        read = [one for one in mails if one.to not in silent]
         statuses = Counter(self._together("confirming by button", self._press_button, read[::2]))
         statuses.update(self._together("confirming by code", self._type_code, read[1::2]))
         duplicates = sum(one.kind == "duplicate" for one in self.signers)
@@ -304,8 +310,7 @@ class Demonstration:
                 f"{missing.total()} names of people who signed in Poland, and {max(0, unnamed - further)} lines of those"
                 " who are only counted, are not in the register."
             )
-        first_run = not self.known_mails
-        if first_run and (in_register, further) != (of_this_run, unnamed):
+        if self.is_first_run and (in_register, further) != (of_this_run, unnamed):
             raise StandError("The register holds people who did not sign in this run, or do not want to be named.")
 
     def _report(self, bundle_path: Path) -> None:

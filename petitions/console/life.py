@@ -14,12 +14,12 @@ from accounts.forms import ReasonForm
 from accounts.permissions import Action, needs
 from accounts.roles import name_of
 from core.i18n import current_language
-from petitions import addressing, editing, review
+from petitions import addressing, editing, life, review
 from petitions.console import bp
 from petitions.console.frame import show, tell
 from petitions.editing import EditingLockedError, NotNowError
 from petitions.editor_forms import PublicReasonForm, SubmissionForm, VersionForm
-from petitions.models import PETITION_STATE_LABELS, PetitionState
+from petitions.models import PETITION_STATE_LABELS, PUBLIC_STATES, PetitionState
 from petitions.texts import demands_html, render_markdown
 
 
@@ -108,14 +108,14 @@ def submit_version(petition_id: int) -> ResponseReturnValue:
 @needs(Action.EDIT_PETITION)
 def close(petition_id: int) -> ResponseReturnValue:
     """End it now."""
-    return _do(petition_id, lambda: review.close_now(current_user, petition_id), _("The petition is closed."))
+    return _do(petition_id, lambda: life.close_now(current_user, petition_id), _("The petition is closed."))
 
 
 @bp.post("/petitions/<int:petition_id>/archiving")
 @needs(Action.EDIT_PETITION)
 def archive(petition_id: int) -> ResponseReturnValue:
     """Put it into the archive."""
-    return _do(petition_id, lambda: review.archive(current_user, petition_id), _("The petition is in the archive."))
+    return _do(petition_id, lambda: life.archive(current_user, petition_id), _("The petition is in the archive."))
 
 
 def _do(petition_id: int, act: Callable[[], object], done: str) -> ResponseReturnValue:
@@ -132,10 +132,10 @@ def _do(petition_id: int, act: Callable[[], object], done: str) -> ResponseRetur
 @needs(Action.REVIEW_PETITION)
 def reject(petition_id: int) -> ResponseReturnValue:
     """Turn it down for good."""
-    petition, form = review.find_to_review(current_user, petition_id), PublicReasonForm()
+    petition, form = life.find_to_review(current_user, petition_id), PublicReasonForm()
     if form.validate_on_submit():
         try:
-            review.reject(current_user, petition_id, form.reason.data or "")
+            life.reject(current_user, petition_id, form.reason.data or "")
         except (NotNowError, AlreadyDecidedError) as error:
             tell(error)
         except NotYoursToDecideError:
@@ -150,7 +150,7 @@ def reject(petition_id: int) -> ResponseReturnValue:
 @needs(Action.TAKE_DOWN)
 def shown() -> ResponseReturnValue:
     """What the public sees, and the way to take it down."""
-    rows = review.shown_petitions(current_user, current_language())
+    rows = life.shown_petitions(current_user, current_language())
     return render_template("petitions/console/shown.html", petitions=rows, states=PETITION_STATE_LABELS)
 
 
@@ -158,16 +158,16 @@ def shown() -> ResponseReturnValue:
 @needs(Action.TAKE_DOWN)
 def hide(petition_id: int) -> ResponseReturnValue:
     """Take it down at once."""
-    petition, form = review.find_to_take_down(current_user, petition_id), PublicReasonForm()
+    petition, form = life.find_to_take_down(current_user, petition_id), PublicReasonForm()
     if form.validate_on_submit():
         try:
-            review.hide(current_user, petition_id, form.reason.data or "")
+            life.hide(current_user, petition_id, form.reason.data or "")
         except NotNowError as error:
             tell(error)
         else:
             flash(_("The petition is hidden. Its address says why."), "good")
         return redirect(url_for(".hide", petition_id=petition_id), 303)
-    can_hide, is_hidden = petition.state in review.SHOWN, petition.state == PetitionState.HIDDEN
+    can_hide, is_hidden = petition.state in PUBLIC_STATES, petition.state == PetitionState.HIDDEN
     again = ReasonForm(formdata=None)
     return show(
         "hiding", petition, 422 if form.errors else 200, form=form, again=again, can_hide=can_hide, is_hidden=is_hidden
@@ -178,13 +178,13 @@ def hide(petition_id: int) -> ResponseReturnValue:
 @needs(Action.TAKE_DOWN)
 def restore(petition_id: int) -> ResponseReturnValue:
     """Ask a second person to show it again."""
-    petition, form = review.find_to_take_down(current_user, petition_id), ReasonForm()
+    petition, form = life.find_to_take_down(current_user, petition_id), ReasonForm()
     if not form.validate():
         is_hidden = petition.state == PetitionState.HIDDEN
         blank = PublicReasonForm(formdata=None)
         return show("hiding", petition, 422, form=blank, again=form, can_hide=False, is_hidden=is_hidden)
     try:
-        asked = review.ask_to_restore(current_user, petition_id, form.reason.data or "")
+        asked = life.ask_to_restore(current_user, petition_id, form.reason.data or "")
     except NotNowError as error:
         tell(error)
         return redirect(url_for(".hide", petition_id=petition_id), 303)

@@ -49,7 +49,7 @@ def as_json(slug: str) -> ResponseReturnValue:
         "opens_at": _at(petition.opens_at),
         "closes_at": _at(petition.closes_at),
         "counted": petition.counted,
-        "next_milestone": page.milestone,
+        "next_milestone": page.petition.milestone,
         "milestones": [{"signatures": one.total, "reached_at": _at(one.reached_at)} for one in details.milestones],
         "countries": {code: total for code, total in details.countries if code},
         "other_countries": sum(total for code, total in details.countries if not code),
@@ -81,7 +81,7 @@ def as_json(slug: str) -> ResponseReturnValue:
 def count(slug: str) -> ResponseReturnValue:
     """The number alone, for whoever asks often."""
     page = reading.find_public(slug, current_language(), routed=False)
-    return open_to_other_sites(jsonify(counted=page.petition.counted, next_milestone=page.milestone))
+    return open_to_other_sites(jsonify(counted=page.petition.counted, next_milestone=page.petition.milestone))
 
 
 @bp.get("/petitions.atom")
