@@ -233,7 +233,7 @@ def read_details(page: PetitionPage, language: str) -> PetitionDetails:
         ).first()
     by_country = {one.key: one.total for one in breakdowns if one.by == "country"}
     by_day = {date.fromisoformat(one.key): one.total for one in breakdowns if one.by == "day"}
-    days, by_week = _without_gaps(by_day)
+    days, by_week = _without_gaps(by_day, until_today=page.accepts_signatures)
     return PetitionDetails(
         first_signatories=signatories,
         countries=_with_the_rest(by_country, page.petition.counted),
@@ -254,11 +254,11 @@ def _with_the_rest(by_country: Mapping[str, int], counted: int) -> list[tuple[st
     return [*rows, *([("", rest)] if rest > 0 else [])]
 
 
-def _without_gaps(by_day: Mapping[date, int]) -> tuple[list[tuple[date, int]], bool]:
-    """Every day from the first to today, or every week when there are too many."""
+def _without_gaps(by_day: Mapping[date, int], *, until_today: bool) -> tuple[list[tuple[date, int]], bool]:
+    """Every day from the first to the last, or to today, or every week when there are too many."""
     if not by_day:
         return [], False
-    first, last = min(by_day), max(*by_day, datetime.now(UTC).date())
+    first, last = min(by_day), max([*by_day, *([datetime.now(UTC).date()] if until_today else [])])
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
     if len(days) <= DAYS_SHOWN:
         return [(day, by_day.get(day, 0)) for day in days], False

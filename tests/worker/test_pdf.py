@@ -22,7 +22,7 @@ from core.factory import ROOT
 from delivery.document import LETTERS, BundleDocument, RegisterRow, fill, letter_language, letter_texts, register_hash
 from petitions import rules
 from tests.conftest import House
-from worker.pdf import FONTS, OwnFontsOnly, draw_bundle, draw_register, printable_characters
+from worker.pdf import FONTS, OwnFontsOnly, draw_bundle, draw_letter, draw_register, printable_characters
 from worker.typeset import typeset
 
 LANGUAGES = sorted(path.stem for path in LETTERS.glob("*.toml"))
@@ -96,6 +96,33 @@ def test_every_page_names_bundle_and_its_number_and_the_file_its_language(house:
         assert "/StructTreeRoot" in catalog
         assert reader.metadata
         assert reader.metadata.title
+
+
+ADDRESS = [
+    "Ministerstwo Spraw Zagranicznych Rzeczypospolitej Polskiej",
+    "al. J. Ch. Szucha 23",
+    "00-580 Warszawa",
+    "Polska",
+]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(("title", "pages"), [("O nieuznawanie rządu Łukaszenki", 1), ("O uznanie " * 20, 2)])
+def test_a_letter_is_one_page_and_one_that_is_longer_leaves_no_line_alone(
+    house: House, language: str, title: str, pages: int
+) -> None:
+    filled = fill(
+        letter_texts(language) or {},
+        {"title": title, "count": 206, "date": "23 November 2026", "cutoff": "23 November 2026, 04:09 UTC", "reply_to": "organisers@example.org"},
+    )  # fmt: skip
+    with house.inside(Role.WORKER):
+        letter = draw_letter(document(rows_of(3), language, letter=filled, address=ADDRESS, title=title))
+    texts = [page.extract_text() for page in PdfReader(BytesIO(letter.content)).pages]
+    first_of_appeal = next(number for number, text in enumerate(texts) if filled["appeal_heading"] in text and number)
+    assert first_of_appeal <= pages
+    # Numbers and enclosures stand together, wherever that is.
+    together = [filled["count_label"], filled["cutoff_label"], filled["enclosures_heading"], filled["enclosures"][1]]
+    assert any(all(part in text for part in together) for text in texts)
 
 
 def test_register_says_that_it_is_pdf_a_3a_and_pdf_ua_1_and_the_letter_pdf_ua_1(house: House) -> None:
