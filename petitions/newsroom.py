@@ -79,9 +79,10 @@ def _is_waiting(news: News) -> bool:
 
 
 def list_news(account: Account, petition_id: int) -> Sequence[NewsItem]:
-    """All news of a petition, published or not, newest first. Raises NotFoundError."""
+    """All news of a petition with a text, published or not, newest first. Raises NotFoundError."""
     find_readable(account, petition_id)
-    rows = select(News).where(News.petition_id == petition_id).order_by(News.created_at.desc(), News.id)
+    written = select(NewsText.news_id).where(NewsText.news_id == News.id).exists()
+    rows = select(News).where(News.petition_id == petition_id, written).order_by(News.created_at.desc(), News.id)
     return [_item(row) for row in db.session.scalars(rows)]
 
 
@@ -153,7 +154,7 @@ def _begin(petition_id: int, news_id: UUID) -> News:
 
 
 def remove_news_text(account: Account, petition_id: int, news_id: UUID, language: str) -> None:
-    """Remove one language. Commits. Raises as `save_news`."""
+    """Remove one language; with the last one the news is gone from the list. Commits. Raises as `save_news`."""
     find_own(account, petition_id)
     news = _begin(petition_id, news_id)
     db.session.execute(delete(NewsText).filter_by(news_id=news_id, language=language))

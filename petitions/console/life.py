@@ -14,7 +14,7 @@ from accounts.forms import ReasonForm
 from accounts.permissions import Action, needs
 from accounts.roles import name_of
 from core.i18n import current_language
-from petitions import addressing, editing, life, review
+from petitions import addressing, comparison, editing, life, review
 from petitions.console import bp
 from petitions.console.frame import show, tell
 from petitions.editing import EditingLockedError, NotNowError
@@ -67,6 +67,7 @@ def preview(petition_id: int, language: str | None = None) -> ResponseReturnValu
         copies=copies,
         body=render_markdown(copy.body),
         demands=demands_html(copy.demands),
+        changes=comparison.changes(petition_id, copy),
         now=addressing.addressing(petition),
         added=added,
         removed=removed,

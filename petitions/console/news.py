@@ -102,6 +102,10 @@ def remove_news_text(petition_id: int, news_id: UUID, language: str) -> Response
         newsroom.remove_news_text(current_user, petition_id, news_id, language)
     except (EditingLockedError, NotNowError) as error:
         tell(error)
+    else:
+        flash(_("Removed."), "good")
+        if not newsroom.find_news(current_user, petition_id, news_id).texts:
+            return redirect(url_for(".news", petition_id=petition_id), 303)
     return redirect(url_for(".news_item", petition_id=petition_id, news_id=news_id), 303)
 
 

@@ -39,6 +39,12 @@ def fill(site: Site, shown: str) -> None:
                 (news,),
             )
             known[name] = f"{known['console']}/petitions/{public[0]}/news/{news}"
+        db.execute(
+            "INSERT INTO drafts (petition_id, language, title, summary, body, demands) SELECT petition_id, language, title,"
+            r" summary, regexp_replace(body_markdown, '(\w+) (\w+) (\w+)', '\1 «\2» \3, \3'), demands || E'\n' || title"
+            " FROM petition_texts WHERE petition_id = %s AND language = 'be' ORDER BY version DESC LIMIT 1",
+            public,
+        )
         db.execute("INSERT INTO mailings (news_id, queued, finished_at) VALUES (%s, 12, now())", (news,))
         db.execute(
             "INSERT INTO reports (petition_id, reason, message, received_at) VALUES (%s, 'untrue', %s, now())",

@@ -505,7 +505,7 @@ CONSOLE = [
     Scene("petitions_console.picture", no_picture, 422, "without a file", who="coordinator"),
     Scene("petitions_console.signatories", "{draft}/signatories", who="coordinator"),
     Scene("petitions_console.preview", "{draft}/preview", who="coordinator"),
-    Scene("petitions_console.preview", "{petition}/preview/be", state="of an open petition", who="reviewer"),
+    Scene("petitions_console.preview", "{petition}/preview/be", state="of what a new version changes", who="reviewer"),
     Scene("petitions_console.reject", "{in_review}/rejection", who="reviewer"),
     Scene("petitions_console.hide", "{petition}/hiding", who="reviewer"),
     Scene("petitions_console.hide", "{petition}/hiding", state="of an administrator", who="administrator"),

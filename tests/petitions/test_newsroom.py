@@ -72,6 +72,21 @@ def test_refused_news_is_a_draft_again(
     assert waiting(house, petition, "petition_news")
 
 
+def test_a_draft_goes_with_its_last_language(house: House, petition: int, creator: FlaskClient) -> None:
+    path = write(creator, petition)
+    write(creator, petition, "pl", path, title="Przekazano")
+    assert post(creator, f"{path}/pl/removal").location == path
+    assert "Przekazano" not in creator.get(path).text
+    list_of_all = f"/petitions/{petition}/news"
+    assert NEWS["title"] in creator.get(list_of_all).text
+    assert post(creator, f"{path}/en/removal").location == list_of_all
+    assert "Nothing yet." in creator.get(list_of_all).text
+    assert post(creator, f"{path}/submission", reason="").status_code == 303
+    assert house.value("SELECT count(*) FROM approvals WHERE kind = 'petition_news'") == 0, (
+        "nothing is there to agree to"
+    )
+
+
 def test_two_who_write_the_same_news_lose_nothing(
     house: House, make: Factory, petition: int, creator: FlaskClient
 ) -> None:

@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from hypothesis import given
+from hypothesis import strategies as st
 
 from core.config import Role
+from petitions.comparison import compare
 from petitions.texts import text_hash
 from tests.conftest import House
 from tests.factories import Factory, counted, enter, hidden, post
@@ -270,6 +273,27 @@ def test_a_new_version_needs_a_note_a_change_and_a_second_person(
     assert "on second thoughts" in public.get(f"/petitions/{make.slug(petition)}").text
     assert "We corrected a date." in creator.get(f"/petitions/{petition}/overview").text
     assert "corrected" not in "".join(house.sql("SELECT details FROM audit").scalars()), "the trail tells nothing typed"
+
+
+def test_a_reviewer_sees_word_by_word_what_a_new_version_changes(
+    house: House, make: Factory, creator: FlaskClient, reviewer: FlaskClient
+) -> None:
+    petition = opened(house, make, creator, reviewer)
+    preview = f"/petitions/{petition}/preview/en"
+    assert "<del>" not in reviewer.get(preview).text
+    write(creator, petition, body=WORDS["body"].replace("do not", "do <b>not</b>"))
+    write(creator, petition, "pl")
+    page = " ".join(re.sub(r"<span.*?</span>", "", reviewer.get(preview).text).split())
+    assert "please do <del>not.</del><ins>&lt;b&gt;not&lt;/b&gt;.</ins></p>" in page
+    assert page.count("<del>") == 1, "the other fields are as they were"
+    assert "<ins>" not in reviewer.get(f"/petitions/{petition}/preview/pl").text, "all of it is new"
+
+
+@given(st.text("a \n.", max_size=30), st.text("a \n.", max_size=30))
+def test_a_comparison_holds_both_texts_whole(old: str, new: str) -> None:
+    parts = compare(old, new)
+    assert "".join(one.words for one in parts if one.kind != "new") == old
+    assert "".join(one.words for one in parts if one.kind != "gone") == new
 
 
 def test_a_version_of_what_was_published_before_drafts_existed(
