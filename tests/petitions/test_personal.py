@@ -51,9 +51,9 @@ def type_code(house: House, client: FlaskClient, slug: str, event_id: UUID, code
     return client.get(answer.location) if answer.status_code == 303 else answer
 
 
-def open_own(house: House, client: FlaskClient, signature_id: UUID) -> str:
-    """Open the page of one's own. Returns its address."""
-    answer = press(client, f"/mine/{token(house, 'mine', signature_id)}")
+def open_own(house: House, client: FlaskClient, signature_id: UUID, purpose: str = "mine") -> str:
+    """Open the page of one's own, with the token that is for it or another. Returns its address."""
+    answer = press(client, f"/mine/{token(house, purpose, signature_id)}")
     house.drain()
     return str(answer.location)
 
@@ -459,3 +459,7 @@ def test_tokens_of_one_purpose_do_not_open_another(house: House, slug: str, purp
         say(house, kind, token=token(house, purpose, row.id), visibility="counted", updates=False)
         assert the_signature(house) == row, kind
     assert tallies(house) == {"pending": 1}
+    client = house.client()
+    page = client.get(open_own(house, client, row.id, purpose))
+    assert page.status_code == (200 if purpose == "mine" else 400)
+    assert (VALID["email"] in page.text) is (purpose == "mine")
