@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from sqlalchemy import func, select
+from sqlalchemy import Row, func, select
 
 from core.config import LANGUAGES, current_config
 from core.errors import describe
@@ -30,26 +30,47 @@ class NotWantedError(Exception):
     """A mail that was queued must no longer be sent: its reader left meanwhile, or its petition was hidden."""
 
 
-def queue_lot(keyring: Keyring) -> bool:
-    """Queue one lot of the oldest mailing that is not finished. Commits. Returns whether there was anything to do.
+def queue_lots(keyring: Keyring) -> Iterator[None]:
+    """Queue what is left of every mailing, the oldest news first. Yields after each lot of mails, which is committed by then.
 
     Which signers are done moves on in the transaction that queues their mails, so a worker that dies leaves none out and
-    none twice. Signers who confirmed after the news was published read it on the page. Raises KeyNotHeldError when a
-    signer's key is away; the mailing then waits for it.
+    none twice. Signers who confirmed after the news was published read it on the page. A mailing with a signer whose key is
+    away waits for it; the others go on, and KeyNotHeldError is raised at the end.
     """
-    found = db.session.execute(
+    waiting: list[UUID] = []
+    away: KeyNotHeldError | None = None
+    while found := _next_mailing(waiting):
+        mailing, news = found
+        news_id = news.id
+        try:
+            _queue_lot(mailing, news, keyring)
+        except KeyNotHeldError as error:
+            db.session.rollback()
+            waiting.append(news_id)
+            away = error
+        else:
+            db.session.commit()
+            yield
+    db.session.rollback()
+    if away:
+        raise away
+
+
+def _next_mailing(but: Sequence[UUID]) -> Row[Mailing, News] | None:
+    """The oldest mailing that is not finished, locked; none that another worker holds."""
+    return db.session.execute(
         select(Mailing, News)
         .join(News, News.id == Mailing.news_id)
         .join(PublicPetition, PublicPetition.id == News.petition_id)
-        .where(Mailing.finished_at.is_(None), News.state == "published")
+        .where(Mailing.finished_at.is_(None), News.state == "published", News.id.not_in(but))
         .order_by(News.published_at, News.id)
         .limit(1)
         .with_for_update(of=Mailing, skip_locked=True)
     ).first()
-    if found is None:
-        db.session.rollback()
-        return False
-    mailing, news = found
+
+
+def _queue_lot(mailing: Mailing, news: News, keyring: Keyring) -> None:
+    """Queue the next LOT mails of a mailing. Does not commit. Raises KeyNotHeldError."""
     rows = db.session.execute(
         select(Signature.id, Signature.sealed, RowKey.id, RowKey.sealed)
         .join(RowKey, RowKey.id == Signature.row_key_id)
@@ -69,7 +90,6 @@ def queue_lot(keyring: Keyring) -> bool:
             key = open_sealed_row_key(key_id, sealed_key, keyring.private_keys)
             record = decrypt_record(key, "signatures", signature_id, sealed or b"")
         except KeyNotHeldError:
-            db.session.rollback()
             raise
         except SealingError as error:
             # One row that does not open must not keep the news from all others.
@@ -89,8 +109,6 @@ def queue_lot(keyring: Keyring) -> bool:
         mailing.queued += 1
     if len(rows) < LOT:
         mailing.finished_at = func.now()
-    db.session.commit()
-    return True
 
 
 def told(mail: Mapping[str, Any]) -> dict[str, str]:

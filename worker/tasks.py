@@ -118,7 +118,7 @@ def petitions_care() -> None:
     progress.record_milestones()
     cards.draw_due(draw_card)
     keyring = load_keyring(current_config())
-    while updates.queue_lot(keyring):  # Last, for it raises when a key is away.
+    for _lot in updates.queue_lots(keyring):  # Last, for it raises when a key is away.
         wake(TaskName.MAIL)
 
 
