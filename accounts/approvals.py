@@ -157,7 +157,7 @@ def approve(account: Account, approval_id: UUID, reason: str) -> Approval:
     """Approve, and do what was asked for. Commits. Raises NotFoundError, NotYoursToDecideError, AlreadyDecidedError, NotRipeError."""
     approval = find_approval(account, approval_id)
     kind = kinds[approval.kind]
-    if not kind.is_ripe(approval):
+    if approval.state == ApprovalState.PENDING and not kind.is_ripe(approval):
         raise NotRipeError
     approval = _decide(account, approval_id, ApprovalState.APPROVED, reason)
     if kind.delay is not None:

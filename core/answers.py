@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from flask import Response, request
-from sqlalchemy import LargeBinary, Uuid, delete, func, select
+from sqlalchemy import Index, LargeBinary, Uuid, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -39,8 +39,12 @@ class Answer(Model):
     __tablename__ = "answers"
 
     event_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    about: Mapped[UUID | None] = mapped_column(Uuid)
+    """The record that it tells of, with which it is erased. Web processes cannot read this."""
     sealed: Mapped[bytes] = mapped_column(LargeBinary)
     expires_at: Mapped[Moment] = mapped_column(index=True)
+
+    __table_args__ = (Index("ix_answers_about", about, postgresql_where=about.is_not(None)),)
 
 
 # --- The visitor's cookie ----------------------------------------------------------------------------------------------
@@ -113,10 +117,10 @@ def read_answer(event_id: UUID, secret: str, wait: float = 2.0) -> bytes | None:
 # --- The worker's side -------------------------------------------------------------------------------------------------
 
 
-def answer(event_id: UUID, key: str, payload: bytes, lifetime: timedelta) -> None:
+def answer(event_id: UUID, key: str, payload: bytes, lifetime: timedelta, about: UUID | None = None) -> None:
     """Write the answer to an event, readable for `lifetime` by whoever can derive the private half. Does not commit.
 
-    A key that is not one (a visitor can send anything) means that there is nobody to answer, and is passed over.
+    One that tells the data `about` a record goes with the record: see `forget_about`. A key that is not one (a visitor can send anything) means that there is nobody to answer, and is passed over.
     """
     try:
         recipient = Recipient(_KEY_ID, X25519PublicKey.from_public_bytes(base64.b64decode(key, validate=True)))
@@ -125,9 +129,14 @@ def answer(event_id: UUID, key: str, payload: bytes, lifetime: timedelta) -> Non
         return
     db.session.execute(
         insert(Answer)
-        .values(event_id=event_id, sealed=sealed, expires_at=func.now() + lifetime)
+        .values(event_id=event_id, about=about, sealed=sealed, expires_at=func.now() + lifetime)
         .on_conflict_do_nothing(index_elements=[Answer.event_id])
     )
+
+
+def forget_about(record_id: UUID) -> None:
+    """Delete the answers that tell the data of a record. Does not commit."""
+    db.session.execute(delete(Answer).where(Answer.about == record_id))
 
 
 def forget_answers() -> None:

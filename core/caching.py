@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Any
 
 from cachetools import TTLCache
-from flask import Response, current_app, make_response, request
+from flask import Response, current_app, g, make_response, request
 
 from core.i18n import current_language
 
@@ -22,6 +22,8 @@ FRESH_SECONDS = 10
 STALE_SECONDS = 60
 """How long after it they may show what they have while they ask."""
 MOST_PAGES = 500
+LONGEST_QUERY = 200
+"""Bytes of a query string; a page with a longer one is drawn anew whenever it is asked for."""
 
 _lock = Lock()
 
@@ -29,26 +31,31 @@ _lock = Lock()
 def same_for_everybody(
     *arguments: str, fresh: int = FRESH_SECONDS
 ) -> Callable[[Callable[..., Any]], Callable[..., Response]]:
-    """Declare a view cacheable. `arguments` are what of the query string it reads; only addresses with these are kept.
+    """Declare a view cacheable. `arguments` are what of the query string it reads.
 
-    Answers other than 200 are not cached. `fresh` is in seconds.
+    Its links to other languages repeat no more than these, or a page that is kept would tell one visitor's words to the
+    next. Answers other than 200 are not cached. `fresh` is in seconds.
     """
+    read = {"lang", *arguments}
 
     def declare(view: Callable[..., Any]) -> Callable[..., Response]:
         @wraps(view)
         def answer(**values: Any) -> Response:
-            pages = _pages()
-            key = request.path, current_language(), *(request.args.get(name, "")[:80] for name in ("lang", *arguments))
+            pages, g.read = _pages(), read
+            may_be_kept = len(request.query_string) <= LONGEST_QUERY
+            asked = tuple((name, value) for name, value in request.args.items(multi=True) if name in read)
+            key = request.path, current_language(), asked
             with _lock:
-                known = pages.get(key)
+                known = pages.get(key) if may_be_kept else None
             if known is None:
                 response = make_response(view(**values))
                 if response.status_code != 200:
                     return response
                 response.add_etag()
                 known = response.get_data(), dict(response.headers)
-                with _lock:
-                    pages[key] = known
+                if may_be_kept:
+                    with _lock:
+                        pages[key] = known
             response = Response(known[0], headers=known[1])
             response.headers["Cache-Control"] = f"public, max-age={fresh}, stale-while-revalidate={STALE_SECONDS}"
             response.make_conditional(request)

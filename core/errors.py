@@ -63,7 +63,9 @@ def _sentences(status: int) -> tuple[str, str]:
         case 400:
             return _("This could not be understood"), _("Please go back, reload the page and send the form again.")
         case 413:
-            return _("That was too much to send"), _("Please shorten what you typed and send it again.")
+            return _("That was too much to send"), _(
+                "Please shorten what you typed, or choose a smaller file, and send it again."
+            )
         case 429:
             return _("Too many attempts"), _("Please wait a few minutes and try again.")
         case 503:

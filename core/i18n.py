@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from datetime import date
 from functools import cache
+from string import ascii_lowercase
 from typing import Any
 
 from babel import Locale
 from babel.dates import format_date, format_datetime
 from babel.numbers import format_decimal
-from flask import Flask, has_request_context, request, url_for
+from flask import Flask, g, has_request_context, request, url_for
 from flask.globals import request_ctx
 from flask_babel import get_locale
 from markupsafe import Markup
 
 from core.config import LANGUAGES
 from core.extensions import babel
+from core.typed import fold
 
 KEPT_IN_LINKS = (
     "text", "look", "next", "q", "beside", "petition", "country", "role", "state", "kind", "actor", "action", "object_id", "first", "last", "sort", "page",
@@ -49,6 +52,22 @@ def _territories(language: str) -> Mapping[str, str]:
     return names
 
 
+_ALPHABETS = {"be": "абвгдеёжзійклмнопрстуўфхцчшыьэюя", "pl": "aąbcćdeęfghijklłmnńoópqrsśtuvwxyzźż"}
+
+
+def sort_key(name: str, language: str) -> list[tuple[int, int]]:
+    """What sorts names as a language's alphabet does: signs, its own letters, then those of other scripts.
+
+    Case does not count, nor an apostrophe, nor an accent that makes no letter of its own. By code points "Łotwa" comes after "Włochy".
+    """
+    alphabet = _ALPHABETS.get(language, ascii_lowercase)
+    letters = unicodedata.normalize("NFC", name.casefold())
+    plain = "".join(letter if letter in alphabet else fold(letter) for letter in letters).replace("'", "")
+    return [
+        (1, alphabet.index(char)) if char in alphabet else (2 if char.isalpha() else 0, ord(char)) for char in plain
+    ]
+
+
 @cache
 def country_choices(language: str) -> list[tuple[str, str]]:
     """(ISO 3166-1 code, name) of every country, sorted by name as that language spells them. Names come from CLDR."""
@@ -56,7 +75,7 @@ def country_choices(language: str) -> list[tuple[str, str]]:
     countries = [
         (code, name) for code, name in names.items() if len(code) == 2 and code.isalpha() and code not in _NOT_COUNTRIES
     ]
-    return sorted(countries, key=lambda item: item[1].casefold())
+    return sorted(countries, key=lambda item: sort_key(item[1], language))
 
 
 COUNTRY_CODES = frozenset(code for code, _name in country_choices("en"))
@@ -98,7 +117,9 @@ def register_i18n(app: Flask) -> None:
         here = request_ctx.url_adapter
         if request.endpoint is None or here is None or not here.test(method="GET"):
             return url_for(str(app.jinja_env.globals["home_endpoint"]), lang=language)
-        kept = {name: request.args[name] for name in KEPT_IN_LINKS if name in request.args}
+        # A page that is kept for everybody (core.caching) repeats only what it reads.
+        names = [name for name in KEPT_IN_LINKS if name in g.get("read", KEPT_IN_LINKS)]
+        kept = {name: request.args[name] for name in names if name in request.args}
         return url_for(request.endpoint, **{**kept, **(request.view_args or {}), "lang": language})
 
     app.jinja_env.globals.update(

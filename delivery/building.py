@@ -6,6 +6,7 @@ import hashlib
 import logging
 import os
 import secrets
+from collections import Counter
 from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
@@ -27,6 +28,7 @@ from delivery.claims import Claim, show_step, write
 from delivery.document import (
     BundleDocument,
     BundleEngine,
+    EarlierAppeal,
     RegisterRow,
     archive,
     fill,
@@ -37,7 +39,7 @@ from delivery.document import (
 )
 from delivery.models import DOWNLOAD_LIFETIME, Bundle, BundleState, Download
 from petitions.models import Addressee
-from petitions.register import count_by_state, read_counted
+from petitions.register import EarlierText, ReadText, count_by_state, earlier_texts, read_counted
 from petitions.services import newest_text
 from petitions.texts import demands_html
 
@@ -80,12 +82,11 @@ def _collect(claim: Claim, keyring: Keyring, config: Config) -> BundleDocument:
     official = addressee.languages.split()
     language = letter_language(official)
     texts = letter_texts(language) or {}
-    rows = [
-        RegisterRow(number, signature.name or texts["further_signer"], signature.city, signed_on(signature.received_at))
-        for number, signature in enumerate(
-            read_counted(bundle.petition_id, bundle.addressee_id, bundle.cutoff_at, keyring.private_keys), start=1
-        )
-    ]
+    rows, read = list[RegisterRow](), Counter[ReadText]()
+    counted = read_counted(bundle.petition_id, bundle.addressee_id, bundle.cutoff_at, keyring.private_keys)
+    for number, one in enumerate(counted, start=1):
+        rows.append(RegisterRow(number, one.name or texts["further_signer"], one.city, signed_on(one.received_at)))
+        read[one.text] += 1
     counts = count_by_state(bundle.petition_id, bundle.addressee_id, bundle.cutoff_at)
     appeal = newest_text(bundle.petition_id, language)
     code = bundle.code
@@ -115,6 +116,7 @@ def _collect(claim: Claim, keyring: Keyring, config: Config) -> BundleDocument:
         title=appeal.title,
         appeal_html=appeal.body_html,
         demands_html=demands_html(appeal.demands),
+        earlier=[_earlier(one, language) for one in earlier_texts(appeal, read)],
         appeal_language=appeal.language,
         cutoff=_moment(bundle.cutoff_at, language),
         counts=[
@@ -126,6 +128,17 @@ def _collect(claim: Claim, keyring: Keyring, config: Config) -> BundleDocument:
     )
     db.session.rollback()
     return document
+
+
+def _earlier(one: EarlierText, language: str) -> EarlierAppeal:
+    return EarlierAppeal(
+        one.text.title,
+        one.text.body_html,
+        demands_html(one.text.demands),
+        one.text.language,
+        format_date(one.until, "long", locale=language),
+        one.signatures,
+    )
 
 
 def _address(addressee: Addressee, language: str) -> list[str]:

@@ -40,6 +40,18 @@ def register_hash(rows: Sequence[RegisterRow]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class EarlierAppeal:
+    """The appeal as it read before a day, and how many of the register's signatures were given to it."""
+
+    title: str
+    html: str
+    demands_html: str
+    language: str
+    until: str
+    signatures: int
+
+
+@dataclass(frozen=True, slots=True)
 class BundleDocument:
     """All that is printed. `letter` holds the texts of one language (delivery/data/letters), placeholders filled."""
 
@@ -57,6 +69,7 @@ class BundleDocument:
     register_hash: str
     demands_html: str = ""
     """A numbered list; empty when there are none."""
+    earlier: Sequence[EarlierAppeal] = ()
 
 
 @dataclass(frozen=True, slots=True)

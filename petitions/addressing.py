@@ -22,7 +22,7 @@ from accounts.permissions import Action
 from core.audit import auditable, record
 from core.errors import DomainError, NotFoundError
 from core.extensions import db
-from core.i18n import country_name, current_language
+from core.i18n import country_name, current_language, sort_key
 from core.queues import TaskName, wake
 from petitions import editing, services
 from petitions.editing import ADDRESSEES, OPENING, EditedMeanwhileError, begin_change, lock_petition, state_of
@@ -75,12 +75,17 @@ def groups(petition_id: int, like: str = "") -> list[tuple[str, list[Addressee]]
     for row in rows:
         if like.casefold() in f"{_called(row)} {row.name_en} {row.name_native} {row.short_name}".casefold():
             found[OWN if row.petition_id else region_of.get(row.code, "institutions")].append(row)
-    return [(region, sorted(members, key=_called)) for region, members in found.items() if members]
+    return [(region, sorted(members, key=_place)) for region, members in found.items() if members]
 
 
 def _called(addressee: Addressee) -> str:
     """What it is looked for under: its country, or else its name."""
     return country_name(addressee.country_code) if addressee.country_code else addressee.name_en
+
+
+def _place(addressee: Addressee) -> tuple[list[tuple[int, int]], str]:
+    """Where it stands among others; those of one country by their names."""
+    return sort_key(_called(addressee), current_language()), addressee.name_en
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +94,7 @@ class Addressing:
 
     chosen: dict[int, Addressee]
     routes: list[tuple[str, Addressee]]
-    """Country and who receives its residents, in the order of the countries' codes."""
+    """Country and who receives its residents, in the order of the countries' names."""
     fallback_id: int | None
     signatures: dict[int, int]
     """Counted and waiting ones by addressee, also of addressees that were removed."""
@@ -101,12 +106,11 @@ def addressing(petition: Petition) -> Addressing:
     rows = db.session.scalars(
         select(Addressee).join(PetitionAddressee, PetitionAddressee.addressee_id == Addressee.id).where(*here)
     )
-    chosen = {one.id: one for one in sorted(rows, key=_called)}
+    chosen = {one.id: one for one in sorted(rows, key=_place)}
     routes = db.session.execute(
-        select(PetitionRoute.country_code, PetitionRoute.addressee_id)
-        .where(PetitionRoute.petition_id == petition.id)
-        .order_by(PetitionRoute.country_code)
+        select(PetitionRoute.country_code, PetitionRoute.addressee_id).where(PetitionRoute.petition_id == petition.id)
     )
+    by_name = sorted(routes, key=lambda route: sort_key(country_name(route[0]), current_language()))
     totals = db.session.execute(
         select(Tally.addressee_id, func.sum(Tally.total))
         .where(Tally.petition_id == petition.id, Tally.state.in_(_STAYING))
@@ -114,7 +118,7 @@ def addressing(petition: Petition) -> Addressing:
     )
     return Addressing(
         chosen,
-        [(country, chosen[owner]) for country, owner in routes if owner in chosen],
+        [(country, chosen[owner]) for country, owner in by_name if owner in chosen],
         petition.fallback_addressee_id,
         {owner: total for owner, total in totals if total},
     )
@@ -214,25 +218,35 @@ def _apply(petition: Petition, change: Change) -> None:
         again = {"removed_at": None}
         db.session.execute(row.on_conflict_do_update(index_elements=["petition_id", "addressee_id"], set_=again))
     routes = dict(change.routes or {})
-    for addressee in db.session.scalars(select(Addressee).where(Addressee.id.in_(change.add))):
-        if addressee.country_code and addressee.country_code not in routes:
-            route = insert(PetitionRoute).values(
-                petition_id=petition.id, country_code=addressee.country_code, addressee_id=addressee.id
-            )
-            db.session.execute(route.on_conflict_do_nothing())
+    added = db.session.scalars(select(Addressee).where(Addressee.id.in_(change.add)).order_by(Addressee.id))
+    _route(petition, [one for one in added if one.country_code not in routes])
     for country, receiver in routes.items():
         db.session.execute(delete(PetitionRoute).filter_by(petition_id=petition.id, country_code=country))
         if receiver is not None:
             db.session.add(PetitionRoute(petition_id=petition.id, country_code=country, addressee_id=receiver))
     gone = PetitionAddressee.petition_id == petition.id, PetitionAddressee.addressee_id.in_(change.remove)
+    theirs = PetitionRoute.petition_id == petition.id, PetitionRoute.addressee_id.in_(change.remove)
+    left = db.session.scalars(delete(PetitionRoute).where(*theirs).returning(PetitionRoute.country_code)).all()
     if petition.state == PetitionState.DRAFT:
         db.session.execute(delete(PetitionAddressee).where(*gone))
     else:
-        theirs = PetitionRoute.petition_id == petition.id, PetitionRoute.addressee_id.in_(change.remove)
-        db.session.execute(delete(PetitionRoute).where(*theirs))
         db.session.execute(update(PetitionAddressee).where(*gone).values(removed_at=func.now()))
+    db.session.flush()
+    # Those of our list before those that creators added for the same country.
+    chosen = sorted(addressing(petition).chosen.values(), key=lambda one: one.petition_id is not None)
+    _route(petition, [one for one in chosen if one.country_code in left])
     petition.revision += 1
     db.session.flush()
+
+
+def _route(petition: Petition, addressees: Sequence[Addressee]) -> None:
+    """Have addressees receive the residents of their own countries, where nobody does yet."""
+    for one in addressees:
+        if one.country_code:
+            route = insert(PetitionRoute).values(
+                petition_id=petition.id, country_code=one.country_code, addressee_id=one.id
+            )
+            db.session.execute(route.on_conflict_do_nothing())
 
 
 # --- The second person --------------------------------------------------------------------------------------------------
@@ -243,7 +257,7 @@ def waiting_change(petition_id: int) -> tuple[list[Addressee], list[Addressee]]:
     approval = editing.waiting_approvals(petition_id).get(ADDRESSEES)
     change = _change_of(approval) if approval else Change()
     added, removed = (
-        sorted(db.session.scalars(select(Addressee).where(Addressee.id.in_(numbers))), key=_called)
+        sorted(db.session.scalars(select(Addressee).where(Addressee.id.in_(numbers))), key=_place)
         for numbers in (change.add, change.remove)
     )
     return added, removed
@@ -255,7 +269,8 @@ def _change_of(approval: Approval) -> Change:
 
 def _names(ids: Collection[int]) -> str:
     rows = db.session.scalars(select(Addressee).where(Addressee.id.in_(ids)))
-    names = sorted(f"{_called(one)}: {one.name_en}" if one.country_code else one.name_en for one in rows)
+    named = sorted(rows, key=_place)
+    names = [f"{_called(one)}: {one.name_en}" if one.country_code else one.name_en for one in named]
     more = len(names) - _NAMED
     rest = [ngettext("and %(num)s other", "and %(num)s others", more)] if more > 0 else []
     return ", ".join([*names[:_NAMED], *rest])

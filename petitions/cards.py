@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import unicodedata
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from random import sample
@@ -74,24 +75,45 @@ def _facts_of_all() -> dict[Key, Facts]:
     rows = db.session.execute(
         select(PublicText, PublicPetition, addressees).join(PublicPetition, PublicPetition.id == PublicText.petition_id)
     )
-    return {(petition.id, text.language): _facts(text, petition, number) for text, petition, number in rows}
+    found = rows.all()
+    titles: dict[int, dict[str, str]] = {}
+    for text, petition, _number in found:
+        titles.setdefault(petition.id, {})[text.language] = text.title
+    return {
+        (petition.id, text.language): _facts(text.language, titles[petition.id], petition, number)
+        for text, petition, number in found
+    }
 
 
-def _facts(text: PublicText, petition: PublicPetition, addressees: int) -> Facts:
-    """The words around the title are in its language if our pages are, otherwise in English."""
-    words = text.language if text.language in LANGUAGES else "en"
+def _facts(language: str, titles: Mapping[str, str], petition: PublicPetition, addressees: int) -> Facts:
+    """The words around the title are in the language of the card if our pages are, otherwise in English."""
+    words = language if language in LANGUAGES else "en"
+    title, spoken = _title(titles, language)
     passed = milestones_up_to(petition.counted - 1, petition.thresholds)[-1:]
     with force_locale(words):
         return {
             "kind": str(PETITION_KIND_LABELS[PetitionKind(petition.kind)]),
-            "title": "".join(char for char in text.title if char in printable()).strip(),
+            "title": title,
             "signed": _signed(passed[0], words) if passed and passed[0] >= TOLD_FROM else "",
             "addressed": ngettext(
                 "To %(num)s ministry or institution", "To %(num)s ministries and institutions", addressees
             ),
-            "language": text.language,
+            "language": spoken,
             "words": words,
         }
+
+
+def _title(titles: Mapping[str, str], language: str) -> tuple[str, str]:
+    """The title and its language: this one, else English, else any, of which our fonts have every letter and digit.
+
+    Other signs are left out, such as an emoji; a name left out could turn the meaning round. Empty when none can be drawn.
+    """
+    for one in (language, "en", *sorted(titles)):
+        missing = set(titles.get(one, "")) - printable()
+        title = "".join(char for char in titles.get(one, "") if char not in missing).strip()
+        if title and not any(unicodedata.category(char)[0] in "LN" for char in missing):
+            return title, one
+    return "", language
 
 
 def _signed(milestone: int, language: str) -> str:

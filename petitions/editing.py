@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +23,7 @@ from accounts.roles import GRANTED
 from core.audit import auditable, record
 from core.errors import DomainError, NotFoundError
 from core.extensions import db
-from core.i18n import language_name
+from core.i18n import current_language, language_name, sort_key
 from petitions.models import Draft, FirstSignatory, Petition, PetitionKind, PetitionState, PetitionText, Picture
 from petitions.texts import demand_lines
 
@@ -79,7 +80,8 @@ class ClosesInThePastError(DomainError):
 
 def text_languages() -> list[tuple[str, str]]:
     """Every language that a text may be written in: its code and its own name, by name."""
-    return sorted(((code, language_name(code)) for code in _LANGUAGES), key=lambda one: one[1].casefold())
+    names = ((code, language_name(code)) for code in _LANGUAGES)
+    return sorted(names, key=lambda one: sort_key(one[1], current_language()))
 
 
 def find_for(account: Account, petition_id: int, *actions: Action) -> Petition:
@@ -111,6 +113,12 @@ def is_over(petition: Petition) -> bool:
     """Whether its closing time has come, by the database's clock."""
     over = select(Petition.closes_at <= func.now()).where(Petition.id == petition.id)
     return bool(db.session.scalar(over))
+
+
+def is_ahead(petition: Petition) -> bool:
+    """Whether its opening is still to come, by the database's clock."""
+    ahead = select(Petition.opens_at > func.now()).where(Petition.id == petition.id)
+    return bool(db.session.scalar(ahead))
 
 
 def state_of(petition: Petition) -> PetitionState:
@@ -186,12 +194,12 @@ def create_petition(account: Account, kind: str, title: str, language: str) -> i
 
 
 def _name(petition: Petition, slug: str) -> None:
-    """Give it this address or, when another petition has it, one with its number."""
+    """Give it this address or, when another petition has it, one with a number that hardly any other has."""
     try:
         with db.session.begin_nested():
             petition.slug = slug
     except IntegrityError:
-        petition.slug = f"{slug}-{petition.id}"
+        petition.slug = f"{slug}-{secrets.randbelow(10**9)}"
 
 
 # --- The text -----------------------------------------------------------------------------------------------------------
@@ -314,7 +322,8 @@ def save_settings(account: Account, petition_id: int, revision: int, wanted: Set
     is_draft = petition.state == PetitionState.DRAFT
     opens_at = wanted.opens_at if is_draft else petition.opens_at
     now = db.session.scalars(select(func.now())).one()
-    if wanted.closes_at and wanted.closes_at <= max(now, opens_at or now) and wanted.closes_at != petition.closes_at:
+    is_new = (wanted.closes_at, opens_at) != (petition.closes_at, petition.opens_at)
+    if is_new and wanted.closes_at and wanted.closes_at <= max(now, opens_at or now):
         db.session.rollback()
         raise ClosesInThePastError
     petition.closes_at, petition.thresholds = wanted.closes_at, wanted.thresholds

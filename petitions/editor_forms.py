@@ -21,7 +21,7 @@ from core.fields import ChoiceField, OneOfField
 from core.i18n import country_choices, current_language
 from core.lists import FilterForm
 from core.pictures import MAX_BYTES, PictureError, PictureProblem, shrink
-from core.typed import tidy_line, tidy_lines, tidy_text
+from core.typed import tidy_line, tidy_lines, tidy_prose, tidy_text
 from petitions.models import PETITION_KIND_LABELS, PetitionKind
 from petitions.rules import MAX_NAME, problem_with
 
@@ -32,7 +32,7 @@ MAX_THRESHOLDS, HIGHEST = 20, 100_000_000
 
 def _line(label: Any, longest: int, missing: Any = None, **options: Any) -> StringField:
     needed = [DataRequired(missing)] if missing else []
-    return StringField(label, [*needed, Length(max=longest, message=TOO_LONG)], filters=[tidy_line], **options)
+    return StringField(label, [*needed, Length(max=longest, message=TOO_LONG)], filters=[tidy_prose], **options)
 
 
 def _lines(label: Any, longest: int, missing: Any = None, tidied: Any = tidy_lines, **options: Any) -> TextAreaField:
@@ -339,6 +339,10 @@ class SignatoriesForm(FlaskForm):
     def validate_people(self, field: TextAreaField) -> None:
         """Raises ValidationError for a line that begins with no name."""
         for number, (name, role) in enumerate(self.pairs, 1):
+            if problem_with(name, MAX_NAME) == "unprintable":
+                raise ValidationError(
+                    _("Line %(number)d: names are printed in Latin, Cyrillic, Greek, Georgian, Armenian, Hebrew, Arabic and Devanagari letters. Please write it in one of these.", number=number)
+                )  # fmt: skip
             if problem_with(name, MAX_NAME) or len(role) > MAX_ROLE:
                 raise ValidationError(
                     _("Line %(number)d cannot stand like this: a name of at most %(name)d characters, a comma, and at most %(role)d characters more.", number=number, name=MAX_NAME, role=MAX_ROLE)

@@ -20,7 +20,7 @@ from wtforms.validators import InputRequired, StopValidation, ValidationError
 from wtforms.widgets import html_params
 
 from core.fields import ChoiceField, OneOfField, choices
-from core.i18n import COUNTRY_CODES, country_choices, country_name, current_language
+from core.i18n import COUNTRY_CODES, country_choices, country_name, current_language, sort_key
 from core.lists import FilterForm
 from core.typed import MAX_EMAIL, normal_email, tidy, tidy_lines
 from petitions.models import PETITION_STATE_LABELS, PUBLIC_STATES, REPORT_REASON_LABELS
@@ -91,6 +91,8 @@ class MailAddress:
         if not typed:
             raise StopValidation(_("Enter your e-mail address. We send you one message to confirm."))
         email = normal_email(typed)
+        if email is None and "@" in typed and not typed.rpartition("@")[0].isascii():
+            raise StopValidation(_("We can write only to addresses with Latin letters, digits and signs before the @."))
         if email is None:
             raise StopValidation(_("This is not a complete e-mail address. It should look like name@example.org."))
         if is_throwaway(email):
@@ -282,7 +284,8 @@ class PetitionFilter(FilterForm):
 
     def __init__(self, countries: Iterable[str], *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        named = sorted(((code, country_name(code)) for code in countries), key=lambda one: one[1].casefold())
+        language = current_language()
+        named = sorted(((code, country_name(code)) for code in countries), key=lambda one: sort_key(one[1], language))
         self.country.choices = [("", _("Any country")), *named]
 
 

@@ -123,8 +123,14 @@ KIND_RESTORE = register(
 
 
 def close_now(account: Account, petition_id: int) -> None:
-    """End an open petition before its time, for good. Commits. Raises NotFoundError, NotNowError, EditingLockedError."""
+    """End an open petition before its time, for good. Commits. Raises NotFoundError, NotNowError, EditingLockedError.
+
+    NotNowError also stands for one that opens later: what nobody has seen has no end to show.
+    """
     petition = begin_change(account, petition_id, PetitionState.OPEN, unless=())
+    if editing.is_ahead(petition):
+        db.session.rollback()
+        raise NotNowError
     petition.closes_at = func.now()
     petition.revision += 1
     move(petition, PetitionState.CLOSED)

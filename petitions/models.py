@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -178,6 +179,11 @@ class Petition(Model):
     revision: Mapped[int] = mapped_column(Integer, server_default="0")
     """Rises with each change of the settings, so that two editors notice each other."""
     created_at: Mapped[CreatedAt]
+
+    @property
+    def is_scheduled(self) -> bool:
+        """Whether it is agreed to and opens later. For pages only: what depends on it goes by the database's clock."""
+        return self.state == PetitionState.OPEN and self.opens_at is not None and self.opens_at > datetime.now(UTC)
 
 
 class Draft(Model):

@@ -84,19 +84,23 @@ def send_again(event: InboxEvent, payload: Mapping[str, Any], keyring: Keyring) 
 def was_not_me(event: InboxEvent, payload: Mapping[str, Any], keyring: Keyring) -> Outcome:
     """A `not_me` event: whoever owns the mailbox did not sign. What is there of it is erased, and it is written to no more.
 
-    The mail that a duplicate brought is about the duplicate: the signature that its owner gave stays.
+    That goes for all that nobody has confirmed, for it was typed by the same stranger or another. The mail that a duplicate
+    brought is about the duplicate: the signature that its owner gave stays.
     """
     named = named_by_token("not_me", payload, keyring)
     mailbox = _mailbox_of(named, event)
-    signature, _family = with_family(named)
+    signature, family = with_family(named)
     if signature is None or mailbox is None:
         return Outcome("invalid", NOTHING)
     mailbox.blocked_at = func.now()
     mailbox.seen_at = max(mailbox.seen_at, event.received_at)
-    if signature.state not in WHOLE:
-        return Outcome("not_me", NOTHING)
-    outcome = take_back(signature, "not_me")
-    return Outcome("not_me", outcome.moves, erased=outcome.erased)
+    moves, erased = Counter[Any](), None
+    for one in family:
+        if one.state == SignatureState.PENDING or (one is signature and one.state in WHOLE):
+            outcome = take_back(one, "not_me")
+            moves.update(outcome.moves)
+            erased = outcome.erased or erased
+    return Outcome("not_me", moves, erased=erased)
 
 
 def show_own(_event: InboxEvent, payload: Mapping[str, Any], keyring: Keyring) -> Outcome:
@@ -105,7 +109,8 @@ def show_own(_event: InboxEvent, payload: Mapping[str, Any], keyring: Keyring) -
     if signature is None or signature.state not in WHOLE or signature.row_key_id is None:
         return Outcome("invalid", NOTHING)
     key = open_row_key(signature.row_key_id, keyring.private_keys)
-    return Outcome(_told(signature, decrypt_record(key, "signatures", signature.id, signature.sealed or b"")), NOTHING)
+    record = decrypt_record(key, "signatures", signature.id, signature.sealed or b"")
+    return Outcome(_told(signature, record), NOTHING, about=signature.id)
 
 
 def change_own(_event: InboxEvent, payload: Mapping[str, Any], keyring: Keyring) -> Outcome:
@@ -134,7 +139,7 @@ def change_own(_event: InboxEvent, payload: Mapping[str, Any], keyring: Keyring)
         if (before == "counted") != (visibility == "counted") and signature.counted_at is not None:
             erased = (signature.petition_id, signature.addressee_id, signature.counted_at)
     db.session.flush()
-    return Outcome(_told(signature, record), NOTHING, erased=erased)
+    return Outcome(_told(signature, record), NOTHING, erased=erased, about=signature.id)
 
 
 def unsubscribe(_event: InboxEvent, payload: Mapping[str, Any], keyring: Keyring) -> Outcome:

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Select, func, select
 
 from core.errors import DomainError, NotFoundError, database_may_be_away
 from core.extensions import db
+from core.i18n import country_name, sort_key
 from petitions.pub import (
     PublicAddressee,
     PublicBreakdown,
@@ -99,6 +100,8 @@ class PetitionPage:
 class PetitionDetails:
     """What the page of a petition shows beside its text."""
 
+    addressees: Sequence[PublicAddressee]
+    """By the names of their countries, as the reader's language sorts them; then those of no country."""
     first_signatories: Sequence[PublicFirstSignatory]
     countries: Sequence[tuple[str, int]]
     """Country and counted signatures, most first; those with few are together under an empty code, at the end."""
@@ -207,6 +210,14 @@ def find_public(slug: str, language: str, text_language: str | None = None, *, r
         return PetitionPage(petition, text, texts, addressees, {one.country_code: one.addressee_id for one in routes})
 
 
+def _in_order(addressees: Sequence[PublicAddressee], language: str) -> list[PublicAddressee]:
+    def place(one: PublicAddressee) -> Any:
+        called = country_name(one.country_code, language) if one.country_code else one.name_en
+        return not one.country_code, sort_key(called, language), one.name_en
+
+    return sorted(addressees, key=place)
+
+
 def read_details(page: PetitionPage, language: str) -> PetitionDetails:
     """All that stands beside the text of a petition."""
     here = page.petition.id
@@ -235,6 +246,7 @@ def read_details(page: PetitionPage, language: str) -> PetitionDetails:
     by_day = {date.fromisoformat(one.key): one.total for one in breakdowns if one.by == "day"}
     days, by_week = _without_gaps(by_day, until_today=page.accepts_signatures)
     return PetitionDetails(
+        addressees=_in_order(page.addressees, language),
         first_signatories=signatories,
         countries=_with_the_rest(by_country, page.petition.counted),
         days=days,

@@ -5,7 +5,8 @@ Runs in the worker; keys are passed in.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,7 +16,10 @@ from sqlalchemy import func, select
 
 from core.extensions import db
 from core.records import RowKey, decrypt_record, open_sealed_row_key
-from petitions.models import Signature, SignatureState
+from petitions.models import PetitionText, Signature, SignatureState
+
+ReadText = tuple[str, int]
+"""Language and version of the text that a signer agreed to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,7 @@ class CountedSignature:
     name: str | None
     city: str
     received_at: datetime
+    text: ReadText
 
 
 def read_counted(
@@ -46,10 +51,53 @@ def read_counted(
         record = decrypt_record(
             open_sealed_row_key(key_id, sealed_key, private_keys), "signatures", signature_id, sealed or b""
         )
+        text = str(record["text"]["language"]), int(record["text"]["version"])
         if record["visibility"] == "counted":
-            yield CountedSignature(None, "", received_at)
+            yield CountedSignature(None, "", received_at, text)
         else:
-            yield CountedSignature(record["name"], record["city"], received_at)
+            yield CountedSignature(record["name"], record["city"], received_at, text)
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierText:
+    """A text that stood there before the newest one, until when, and how many signatures were given to it."""
+
+    text: PetitionText
+    until: datetime
+    signatures: int
+
+
+def earlier_texts(newest: PetitionText, read: Mapping[ReadText, int]) -> list[EarlierText]:
+    """What signers agreed to who did not read the newest text, newest first. `read` are their numbers by what they read.
+
+    Each is given in the language of `newest`, as it stood while theirs was the newest in their own language; as they read it
+    where there was none. A correction in their language alone, while this one stayed as it is, makes no other text.
+    """
+    versions: dict[str, list[PetitionText]] = {}
+    mine = select(PetitionText).where(PetitionText.petition_id == newest.petition_id).order_by(PetitionText.version)
+    for text in db.session.scalars(mine):
+        versions.setdefault(text.language, []).append(text)
+    given: Counter[tuple[str, int]] = Counter()
+    for (language, version), number in read.items():
+        replaced_by = _successor(versions.get(language, []), version)
+        if replaced_by is None:
+            continue
+        stood = [one for one in versions[newest.language] if one.version < replaced_by.version]
+        if not stood:
+            given[language, version] += number
+        elif stood[-1].hash != newest.hash:
+            given[newest.language, stood[-1].version] += number
+    found = []
+    for (language, version), number in given.items():
+        text = next(one for one in versions[language] if one.version == version)
+        successor = _successor(versions[language], version) or newest
+        found.append(EarlierText(text, successor.created_at, number))
+    return sorted(found, key=lambda one: one.until, reverse=True)
+
+
+def _successor(texts: Sequence[PetitionText], version: int) -> PetitionText | None:
+    """The first of these texts that is newer than a version."""
+    return next((one for one in texts if one.version > version), None)
 
 
 def count_by_state(petition_id: int, addressee_id: int, cutoff: datetime) -> dict[str, int]:

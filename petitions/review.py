@@ -21,6 +21,7 @@ from core.audit import auditable, record
 from core.extensions import db
 from core.i18n import current_language, language_name
 from core.queues import TaskName, wake
+from core.typed import search_words
 from petitions import editing, services
 from petitions.addressing import addressing
 from petitions.editing import (
@@ -46,7 +47,7 @@ from petitions.models import (
     PetitionText,
     TextVersion,
 )
-from petitions.texts import fold, render_markdown, text_hash
+from petitions.texts import render_markdown, text_hash
 
 SUBMITTED = auditable("petition.submitted", _l("Sent a petition to its review"))
 OPENED = auditable("petition.opened", _l("A petition was opened"))
@@ -155,7 +156,7 @@ def _open(approval: Approval) -> None:
 def _publish(petition_id: int, version: int, texts: Iterable[Copy]) -> None:
     """Texts as the public reads them from now on, and as a consent is bound to. Does not commit."""
     for copy in texts:
-        words = fold(" ".join((copy.title, copy.summary, copy.body, copy.demands)))
+        words = search_words(" ".join((copy.title, copy.summary, copy.body, copy.demands)))
         db.session.add(
             PetitionText(
                 petition_id=petition_id,

@@ -123,5 +123,6 @@ def milestones_up_to(counted: int, thresholds: Iterable[int] = ()) -> list[int]:
 
 def initials(name: str) -> str:
     """First letters of a name's words, such as "В. В." for "Вольга Вераб’ёва"; of hyphenated ones each."""
+    # Not `upper`: Georgian has capitals, but begins no name with one, and no font of ours holds them.
     words = [word for word in re.split(r"[\s\-‐]+", name) if word and unicodedata.category(word[0])[0] == "L"]
-    return " ".join(f"{unicodedata.normalize('NFC', word)[0].upper()}." for word in words[:4])
+    return " ".join(f"{unicodedata.normalize('NFC', word)[0].title()}." for word in words[:4])

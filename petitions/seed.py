@@ -12,8 +12,9 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from core.extensions import db
+from core.typed import search_words
 from petitions.models import Addressee, Petition, PetitionAddressee, PetitionRoute, PetitionText, TextVersion
-from petitions.texts import fold, render_markdown, text_hash
+from petitions.texts import render_markdown, text_hash
 
 DATA = Path(__file__).parent / "data"
 SAMPLE = "no-recognition"
@@ -56,7 +57,7 @@ def seed_petition() -> int:
             meta = tomllib.loads(head)
             title, summary, body = meta["title"], meta["summary"], body.strip()
             demands = "\n".join(meta["demands"])
-            words = fold(" ".join((title, summary, body, demands)))
+            words = search_words(" ".join((title, summary, body, demands)))
             db.session.add(
                 PetitionText(
                     petition_id=petition_id,

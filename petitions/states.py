@@ -10,11 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
+from core.answers import forget_about
 from core.extensions import db
 from core.inbox import InboxEvent
 from core.keyring import Keyring
@@ -41,6 +43,8 @@ class Outcome:
     mails: int = 0
     erased: tuple[int, int, datetime] | None = None
     """Petition, addressee and moment of counting of a signature that bundles may hold otherwise than they now should."""
+    about: UUID | None = None
+    """The signature whose data the answer tells, and with which the answer is erased."""
 
 
 def named_by_token(purpose: str, payload: Mapping[str, Any], keyring: Keyring) -> Signature | None:
@@ -165,6 +169,7 @@ def _erase(signature: Signature, state: SignatureState, reason: str, *, keep_mai
     if row_key_id is not None:
         destroy_row_key(row_key_id)
     db.session.execute(delete(PublicName).where(PublicName.signature_id == signature.id))
+    forget_about(signature.id)
 
 
 def apply_moves(moves: Moves) -> None:

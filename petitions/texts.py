@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-import unicodedata
-from collections.abc import Sequence
 
 import nh3
 from markdown_it import MarkdownIt
 from markupsafe import Markup
+
+from core.typed import search_words
 
 _MARKDOWN = MarkdownIt("zero", {"html": False}).enable(["heading", "list", "emphasis", "link", "blockquote"])
 _TAGS = {"h2", "h3", "h4", "p", "ul", "ol", "li", "em", "strong", "a", "blockquote"}
@@ -34,13 +34,23 @@ def render_markdown(source: str) -> str:
     )
 
 
-_NUMBERING = re.compile(r"^\s*(?:[-–—•*]\s*|\d{1,2}[.)]\s+)+")
+_LIST_MARK = re.compile(r"(?:[-–—•*]|(\d{1,3})[.)])\s+")
+_NOTHING = re.compile(r"[-–—•*\s]*")
 
 
 def demand_lines(demands: str) -> list[str]:
-    """The demands, one a line, without what people type before them to number them."""
-    lines = (_NUMBERING.sub("", line).strip() for line in demands.splitlines())
-    return [line for line in lines if line]
+    """The demands, one a line, without what people type before them to number them.
+
+    "-5 degrees" and "10. Dezember" are no such marks: a bullet has white space after it, and a number is that of its line.
+    """
+    lines = [line.strip() for line in demands.splitlines() if not _NOTHING.fullmatch(line)]
+    return [_without_marks(line, number) for number, line in enumerate(lines, 1)]
+
+
+def _without_marks(line: str, number: int) -> str:
+    while (mark := _LIST_MARK.match(line)) and int(mark[1] or number) == number:
+        line = line[mark.end() :]
+    return line
 
 
 def demands_html(demands: str) -> Markup:
@@ -55,24 +65,9 @@ def text_hash(title: str, summary: str, body: str, demands: str = "") -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def fold(text: str) -> str:
-    """Words as they are searched: without case, accents and marks, so that "Łukašenka" is found as "lukasenka".
-
-    PostgreSQL's `simple` configuration does none of it, and its extensions are not everywhere.
-    """
-    bare = "".join(char for char in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(char))
-    return bare.translate(_FOLDED)
-
-
-# Letters that Unicode does not take apart.
-_FOLDED = str.maketrans(
-    {"ł": "l", "đ": "d", "ø": "o", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d", "ı": "i", "’": "'", "ʼ": "'"}
-)
-
-
 def search_query(typed: str) -> str | None:
     """A tsquery for `to_tsquery('simple', ...)`: every word, the last one by its beginning; None when there is no word."""
-    words: Sequence[str] = "".join(char if char.isalnum() else " " for char in fold(typed)).split()[:12]
+    words = search_words(typed).split()[:12]
     if not words:
         return None
     return " & ".join([*words[:-1], f"{words[-1]}:*"])

@@ -63,6 +63,27 @@ def test_each_revision_goes_up_down_and_up_again(postgres: EmbeddedPostgres, emp
     engine.dispose()
 
 
+def test_texts_of_the_fourth_revision_are_found_by_each_word_after_the_fifth(
+    postgres: EmbeddedPostgres, empty: str
+) -> None:
+    engine = create_engine(postgres.url("postgres", empty))
+    migrate(postgres.url("owner", empty), "upgrade", "0004")
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO petitions (slug) VALUES ('old')"))
+        connection.execute(
+            text(
+                "INSERT INTO petition_texts (petition_id, language, version, title, summary, body_markdown, body_html, hash, search)"
+                " SELECT id, 'be', 1, 'Выбары 2020-2021', 'und/oder', 'Łukašenka', '', 'x', to_tsvector('simple', 'выбары 2020-2021 und/oder') FROM petitions"
+            )
+        )
+    migrate(postgres.url("owner", empty), "upgrade", "0005")
+    with engine.connect() as connection:
+        for word in ("выбары", "2021", "oder", "lukasenka"):
+            found = text("SELECT count(*) FROM petition_texts WHERE search @@ to_tsquery('simple', :word)")
+            assert connection.scalar(found, {"word": word}) == 1, word
+    engine.dispose()
+
+
 def test_models_equal_the_migrated_schema(superuser: Engine) -> None:
     with superuser.connect() as connection:
         options = {

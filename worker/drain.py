@@ -171,7 +171,7 @@ def _deal_with(opened: Sequence[Opened], keyring: Keyring, batch: Batch) -> Sequ
             outcomes = HANDLERS[origin, kind](opened, keyring)
             for event_id, (_, payload), outcome in zip(ids, opened, outcomes, strict=True):
                 if outcome.answer is not None and isinstance(payload.get("answer_key"), str):
-                    answer(event_id, payload["answer_key"], outcome.answer.encode(), ANSWER_LIFETIME)
+                    answer(event_id, payload["answer_key"], outcome.answer.encode(), ANSWER_LIFETIME, outcome.about)
             done = update(InboxEvent).where(InboxEvent.id.in_(ids))
             db.session.execute(done.values(state="done", sealed=None, drained_at=func.now()))
     except (OperationalError, InterfaceError, UnavailableError):

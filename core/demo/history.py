@@ -16,6 +16,7 @@ import psycopg
 from markupsafe import Markup
 
 from core.demo.stand import Stand
+from core.typed import search_words
 
 SAMPLE, CLOSED, LETTER = "no-recognition", "humanitarian-visas", "imprisoned-writers"
 SHARES = {SAMPLE: 0.6, CLOSED: 0.22, LETTER: 0.18}
@@ -59,7 +60,7 @@ def _fill(db: psycopg.Connection[Any], number: int, petition: dict[str, Any]) ->
             " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, to_tsvector('simple', %s))",
             (
                 number, language, text["title"], text["summary"], body, _paragraphs(body), demands,
-                hashlib.sha256(whole.encode()).hexdigest(), whole.casefold(),
+                hashlib.sha256(whole.encode()).hexdigest(), search_words(whole),
             ),
         )  # fmt: skip
     for position, (name, role) in enumerate(petition.get("signatories", [])):

@@ -19,7 +19,7 @@ from petitions.reading import PetitionPage
 from petitions.routes import bp
 
 A_DAY = 86_400
-PICTURES_FRESH = 3600
+PICTURES_FRESH = 60
 EMBED_CSP = CSP.replace("frame-ancestors 'none'", "frame-ancestors *").replace(
     "form-action 'self'", "form-action 'none'"
 )

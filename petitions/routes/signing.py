@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from core.answers import browser_secret, keep_secret, new_secret
 from core.errors import NotFoundError, UnavailableError
 from core.i18n import current_language
-from core.security import EVERYBODY, from_anywhere, open_to
+from core.security import EVERYBODY, from_anywhere, open_to, takes
 from core.waiting import look_again, looks, next_look
 from petitions import reading, signing
 from petitions.forms import ButtonForm, CodeForm, SignForm
@@ -19,6 +19,8 @@ from petitions.reading import PetitionPage
 from petitions.routes import bp, no_such_petition
 
 MOST_LOOKS = 8
+MOST_UNSUBSCRIBING = 8192
+"""Bytes of what a program for mail sends."""
 KINDS = "any(confirm, withdraw, not_me, unsubscribe)"
 
 
@@ -193,8 +195,9 @@ def not_me(token: str) -> ResponseReturnValue:
 @bp.route("/unsubscribe/<token>", methods=["GET", "POST"])
 @open_to(EVERYBODY)
 @from_anywhere
+@takes(MOST_UNSUBSCRIBING, files=True)
 def unsubscribe(token: str) -> ResponseReturnValue:
-    """No more updates. Programs for mail press this by themselves when their user asks for it (RFC 8058)."""
+    """No more updates. Programs for mail press this by themselves when their user asks for it (RFC 8058, in either encoding of a form)."""
     return _button("unsubscribe", token)
 
 

@@ -9,7 +9,8 @@ from uuid import UUID, uuid4
 import psycopg
 from PIL import Image, ImageOps
 
-from petitions.texts import fold, render_markdown, text_hash
+from core.typed import search_words
+from petitions.texts import render_markdown, text_hash
 
 Database = psycopg.Connection[Any]
 
@@ -77,7 +78,7 @@ def add_text(db: Database, petition: int, language: str, title: str, version: in
         " hash, search) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, to_tsvector('simple', %s))",
         (
             petition, version, language, title, summary, BODY, render_markdown(BODY), demands, "A square full of people at dusk",
-            text_hash(title, summary, BODY, demands + language), fold(f"{title} {summary} {BODY} {demands}"),
+            text_hash(title, summary, BODY, demands + language), search_words(f"{title} {summary} {BODY} {demands}"),
         ),
     )  # fmt: skip
 

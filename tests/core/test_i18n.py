@@ -11,7 +11,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po
 
 from core.config import LANGUAGES
-from core.i18n import country_choices, country_name, language_name
+from core.i18n import country_choices, country_name, language_name, sort_key
 from tests.conftest import ROOT, House
 from tests.factories import Factory, log_in
 
@@ -83,6 +83,25 @@ def test_countries_have_names_in_every_language(language: str) -> None:
     assert "EU" not in names
     assert len(set(names.values())) == len(names)
     assert all(len(code) == 2 for code in names)
+
+
+@pytest.mark.parametrize(
+    ("language", "names"),
+    [
+        ("be", "Егіпет Емен Замбія Ізраіль Індыя Ірак Кенія Кіпр Косава Маўрытанія Мексіка М’янма_(Бірма) Намібія Украіна Ямайка"),
+        ("pl", "Chorwacja Côte_d’Ivoire Cypr Czechy Dania Dżibuti Egipt Luksemburg Łotwa Malta Senegal Słowacja Węgry Włochy Zambia"),
+        ("en", "Afghanistan Åland_Islands Albania Costa_Rica Côte_d’Ivoire Croatia Guinea Guinea-Bissau Réunion Romania Zambia"),
+    ],
+)  # fmt: skip
+def test_countries_stand_in_the_order_of_the_alphabet(language: str, names: str) -> None:
+    wanted = [name.replace("_", " ") for name in names.split()]
+    assert [name for _code, name in country_choices(language) if name in wanted] == wanted
+
+
+def test_letters_of_another_script_come_after_ones_own_and_small_ones_beside_large_ones() -> None:
+    names = ["Žemaičiai", "Ўсе", "усе", "Тыя", "Ґанак", "Zet", "ганак", "Ганак 2", "łan"]
+    in_order = sorted(names, key=lambda name: sort_key(name, "be"))
+    assert in_order == ["ганак", "Ганак 2", "Тыя", "усе", "Ўсе", "łan", "Žemaičiai", "Zet", "Ґанак"]
 
 
 def test_names() -> None:

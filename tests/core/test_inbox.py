@@ -22,6 +22,7 @@ SEALED_OR_BLIND = {
     "signatures": ["sealed", "mailbox_hmac", "row_key_id"],
     "row_keys": ["sealed"],
     "outbox": ["sealed"],
+    "answers": ["about"],
 }
 
 

@@ -358,6 +358,59 @@ def test_who_withdraws_while_a_bundle_is_built_is_not_in_it(house: House, make_o
     assert (the_bundle(house).state, the_bundle(house).signatures) == ("ready", 1)
 
 
+def test_a_ministry_gets_each_text_that_was_signed_and_is_told_how_often(house: House, make_own: Factory) -> None:
+    petition = make_own.petition(countries=(), texts=("en", "pl"))
+    make_own.addressed(petition, make_own.addressee("PL", languages="pl"))
+    slug = make_own.slug(petition)
+
+    def read(number: int, language: str, version: int) -> None:
+        of = "SELECT hash FROM petition_texts WHERE petition_id = :p AND language = :l AND version = :v"
+        text_hash = house.value(of, p=petition, l=language, v=version)
+        counted(house, slug, email=f"n{number}@example.org", country="PL", text_hash=text_hash)
+
+    def publish(language: str, version: int) -> None:
+        make_own.text(
+            petition, language, version, title=f"Title {version} ({language})", created_at=f"2026-11-0{version}"
+        )
+
+    read(1, "en", 1)
+    read(2, "pl", 1)
+    publish("en", 2)
+    publish("pl", 2)
+    read(3, "pl", 2)
+    read(4, "en", 2)
+    publish("en", 3)  # A slip in English alone: in Polish it is the same text.
+    read(5, "en", 3)
+    ask(house, log_in(house, make_own, petition), petition)
+    seen: list[BundleDocument] = []
+    build(house, lambda document: seen.append(document) or volumes(b"%PDF"))
+    assert (seen[0].title, len(seen[0].rows)) == ("Title 2 (pl)", 5)
+    [earlier] = seen[0].earlier
+    assert (earlier.title, earlier.signatures, earlier.until) == ("Do not recognise (pl)", 2, "2 listopada 2026")
+    with house.inside(Role.WORKER):
+        letter, _register = draw_bundle(seen[0])
+    text = " ".join(" ".join(page.extract_text() for page in PdfReader(BytesIO(letter.content)).pages).split())
+    assert "złożonych pod wcześniejszą wersją: 2." in text
+    assert "Apel do dnia 2 listopada 2026" in text
+    assert "złożonych pod tą wersją: 2." in text
+    assert "Do not recognise (pl)" in text
+
+
+def test_of_a_text_that_is_new_in_the_letters_language_the_earlier_one_is_given_as_it_was_read(
+    house: House, make_own: Factory
+) -> None:
+    petition = make_own.petition(countries=(), texts=("en",))
+    make_own.addressed(petition, make_own.addressee("PL", languages="pl"))
+    counted(house, make_own.slug(petition), country="PL")
+    for language in ("en", "pl"):
+        make_own.text(petition, language, 2, title=f"Title 2 ({language})")
+    ask(house, log_in(house, make_own, petition), petition)
+    seen: list[BundleDocument] = []
+    build(house, lambda document: seen.append(document) or volumes(b"%PDF"))
+    assert seen[0].appeal_language == "pl"
+    assert [(one.language, one.signatures) for one in seen[0].earlier] == [("en", 1)]
+
+
 def test_ministry_without_a_letter_in_its_language_gets_english_and_says_so(house: House, make_own: Factory) -> None:
     petition = make_own.petition(countries=(), texts=("be",))
     georgia = make_own.addressee("GE", languages="ka", salutation_native="პატივცემულო მინისტრო,", name_native="საგარეო")

@@ -15,9 +15,11 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.test import encode_multipart
 
 from core.config import Role
+from core.typed import tidy_line
 from petitions.addressing import regions
 from petitions.editing import text_languages
 from petitions.seed import DATA
+from petitions.texts import demand_lines
 from tests.conftest import House
 from tests.core.test_pictures import bomb, encoded
 from tests.factories import Factory, enter, hidden, post
@@ -127,6 +129,15 @@ def test_the_same_title_twice_gets_two_addresses(house: House, creator: FlaskCli
     assert all(re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", slug) for slug in slugs)
 
 
+def test_an_address_that_the_next_one_would_get_by_its_number_is_no_hindrance(
+    house: House, make: Factory, creator: FlaskClient
+) -> None:
+    taken = whole(house, make, creator)
+    house.sql("UPDATE petitions SET slug = :s WHERE id = :p", s=f"no-recognition-{taken + 2}", p=taken)
+    begin(creator, title="No recognition")
+    begin(creator, title="No recognition")
+
+
 @pytest.mark.parametrize(
     "wrong", [{"title": " "}, {"title": "x" * 201}, {"language": "xx"}, {"kind": "poem"}, {"kind": ""}]
 )
@@ -170,6 +181,40 @@ def test_a_text_is_saved_tidied_and_shown_again(house: House, creator: FlaskClie
     assert row.demands == "Say so\nVisit nobody"
     assert row.revision == 2
     assert "please do not." in creator.get(f"/petitions/{petition}/texts/en").text
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("1. a\n\n2) b\n - c\n4. - d\n•\te\n* f", "a b c d e f"),
+        ("10. Dezember als Feiertag\n12. жніўня", "10. Dezember als Feiertag|12. жніўня"),
+        ("-5 degrees\n–\n**all** of us\n2. May", "-5 degrees|**all** of us|2. May"),
+        ("1. one\n2. 3. October", "one|3. October"),
+    ],
+)
+def test_only_what_numbers_a_demand_is_taken_away(typed: str, kept: str) -> None:
+    assert demand_lines(typed) == kept.split("|" if "|" in kept else " ")
+
+
+def test_nothing_that_turns_letters_around_is_kept_of_a_text(house: House, creator: FlaskClient) -> None:
+    petition = begin(creator)
+    turned = "\u202a\u202b\u202d\u202elive\u202c \u2066\u2067\u2068x\u2069"
+    for_spelling = "a\u200eb\u200f می\u200cخواهیم क\u094d\u200dष"
+    write(creator, petition, body=turned + for_spelling, demands=turned, summary=turned)
+    row = house.sql("SELECT * FROM drafts WHERE petition_id = :p", p=petition).one()
+    assert (row.body, row.demands, row.summary) == (f"live x{for_spelling}", "live x", "live x")
+
+
+@pytest.mark.parametrize("field", ["title", "summary", "demands", "picture_alt"])
+def test_joiners_stay_inside_of_words_and_nowhere_else(house: House, creator: FlaskClient, field: str) -> None:
+    petition = begin(creator)
+    write(creator, petition, **{field: "\u200cمی\u200c\u200cخواهیم \u200d क\u094d\u200dष\u200c 1\u200c2"})
+    kept = house.value(f"SELECT {field} FROM drafts WHERE petition_id = :p", p=petition)
+    assert kept == "می\u200cخواهیم क\u094d\u200dष 12"
+
+
+def test_no_two_names_of_accounts_differ_by_what_nobody_sees() -> None:
+    assert tidy_line("Ad\u200cmin\u202e\t x") == "Admin x"
 
 
 @pytest.mark.parametrize(
@@ -305,6 +350,8 @@ def test_settings_are_kept_in_utc(house: House, make: Factory, creator: FlaskCli
     assert (row.thresholds, row.min_age) == ([1000, 10000, 50000], 16)
     page = creator.get(f"/petitions/{petition}/settings").text
     assert hidden_or_typed(page, "closes_at") == "2090-07-10T08:00"
+    later = {**times, "opens_at": "2090-08-10T10:00"}
+    assert "before the opening" in set_up(creator, petition, fallback, **later).text, "the closing time did not change"
 
 
 @pytest.mark.parametrize(
@@ -439,6 +486,16 @@ def test_the_fallback_stays(house: House, make: Factory, creator: FlaskClient) -
     answer = address(creator, petition, make.addressee("PL"))
     assert answer.status_code == 422
     assert "The fallback stays" in answer.text
+
+
+def test_addressees_stand_in_the_order_of_the_alphabet(house: House, make: Factory, creator: FlaskClient) -> None:
+    petition = begin(creator)
+    address(creator, petition, *(make.addressee(code) for code in ("FR", "IT", "IE", "JP", "PL", "DE")))
+    page = creator.get(f"/petitions/{petition}/addressees?lang=be").text
+    countries = "Германія Ірландыя Італія Польшча Францыя Японія"
+    assert re.findall(r"<li><strong>(\w+)</strong>: ", page) == countries.split()
+    ticked = [name for name in re.findall(r"<strong>(\w+)</strong> <span", page) if name in countries]
+    assert ticked == countries.split()
 
 
 def test_two_who_choose_addressees_at_once_notice_each_other(house: House, make: Factory, creator: FlaskClient) -> None:

@@ -249,6 +249,18 @@ def test_who_says_it_was_not_me_is_erased_and_written_to_no_more(house: House, s
     assert fsck(house) == {}
 
 
+def test_it_was_not_me_ends_whatever_the_mailbox_has_not_confirmed(house: House, slug: str) -> None:
+    first, second = signed(house, slug), signed(house, slug)
+    press(house.client(), f"/not-me/{token(house, 'not_me', first.id)}")
+    house.drain()
+    assert tallies(house) == {"withdrawn": 2}
+    assert house.value("SELECT count(*) FROM row_keys") == 0
+    press(house.client(), f"/confirm/{token(house, 'confirm', second.id)}")
+    house.drain()
+    assert tallies(house) == {"withdrawn": 2}
+    assert fsck(house) == {}
+
+
 def test_it_was_not_me_by_the_mail_of_a_duplicate_leaves_the_earlier_signature(house: House, slug: str) -> None:
     first = counted(house, slug)
     stranger = signed(house, slug, name="Not Olga")
@@ -375,6 +387,24 @@ def test_a_change_before_the_confirmation_is_kept_for_it(house: House, slug: str
     press(client, f"/confirm/{token(house, 'confirm', row.id)}")
     house.drain()
     assert house.sql("SELECT name FROM public_names").scalars().all() == ["В. В."]
+
+
+def test_after_leaving_the_way_back_shows_nothing_of_oneself(house: House, slug: str) -> None:
+    row = counted(house, slug)
+    client = house.client()
+    pages = [open_own(house, client, row.id), open_own(house, client, row.id)]
+    answer = client.post(
+        pages[1], data={"event_id": hidden(client.get(pages[1]).text, "event_id"), "visibility": "initials"}
+    )
+    house.drain()
+    pages.append(answer.location)
+    assert all(VALID["email"] in client.get(page).text for page in pages)
+    done = press(client, f"/withdraw/{token(house, 'mine', row.id)}")
+    house.drain()
+    assert "erased" in client.get(done.location).text, "what came of it is told"
+    for page in pages:
+        assert VALID["email"] not in client.get(f"{page}{'&' if '?' in page else '?'}look=99").text
+        assert client.get(f"{page.partition('?')[0]}/data.json").status_code == 404
 
 
 def test_withdrawing_from_the_own_page_erases(house: House, slug: str) -> None:

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from core.config import Role
 from core.inbox import append
+from core.typed import search_words
 from petitions.progress import close_ended, record_milestones
 from petitions.rules import initials
-from petitions.texts import fold
 from tests.conftest import House
 from tests.core.test_inbox import petition_with_everything
 from tests.factories import Factory, counted, press, signed, token
@@ -36,7 +36,7 @@ def words_of(house: House, petition_id: int, language: str, words: str) -> None:
     """What is found of a text, as it is written when it is published."""
     house.sql(
         "UPDATE petition_texts SET search = to_tsvector('simple', :w) WHERE petition_id = :p AND language = :l",
-        w=fold(words),
+        w=search_words(words),
         p=petition_id,
         l=language,
     )
@@ -111,6 +111,21 @@ def test_words_are_found_in_every_language_without_case_and_accents(
     words_of(house, petition, "pl", "Zażółć gęślą jaźń")
     make.petition(countries=(), slug="other")
     assert found(house, q=typed, lang="en") == (["it"] if finds else [])
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "2020-2021", "2021", "2020", "Iran/Belarus", "belarus", "belsat.eu", "eu", "und/oder", "oder", "oder und", "12.5", "a@b.eu",
+        "сям’я", "сям'я", "сям\u02bcя", "сямʼ", "não-oficial", "oficial", "می‌خواهیم", "خواهیم", "हिन्दी", "हिन", "soft hyphen", "❤️ heart",
+    ],
+)  # fmt: skip
+def test_each_word_beside_a_sign_is_found(house: House, make: Factory, typed: str) -> None:
+    petition = make.petition(slug="it")
+    text = "2020-2021 Iran/Belarus belsat.eu und/oder 12.5 a@b.eu сям’я não-oficial می‌خواهیم हिन्दी so\u00adft hyphen ❤ heart"
+    words_of(house, petition, "en", text)
+    assert found(house, q=typed) == ["it"]
+    assert found(house, q=f"{typed} nowhere") == []
 
 
 @pytest.mark.parametrize("typed", ["!!!", "&", "…", "()", "' OR 1=1", "\\", "%"])

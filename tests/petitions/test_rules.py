@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.typed import normal_email, tidy
-from petitions.rules import canonical_mailbox, is_throwaway, problem_with
+from petitions.rules import canonical_mailbox, initials, is_throwaway, problem_with
 
 
 @pytest.mark.parametrize(
@@ -56,6 +56,14 @@ def test_cities_are_not_taken_for_links(city: str) -> None:
     assert problem_with(tidy(city), 80) == expected
 
 
+@pytest.mark.parametrize(
+    ("name", "letters"),
+    [("Вольга Вераб’ёва", "В. В."), ("anna-maria o'Neil", "A. M. O."), ("ნინო მაგალიძე", "ნ. მ."), ("ǆemal (x)", "ǅ.")],
+)
+def test_initials_are_capitals_where_names_begin_with_them(name: str, letters: str) -> None:
+    assert initials(name) == letters
+
+
 @given(st.text(max_size=100))
 def test_tidy_is_stable_and_what_passes_has_no_control_character(text: str) -> None:
     once = tidy(text)
@@ -91,6 +99,7 @@ def test_addresses() -> None:
     assert normal_email("olga@bücher.example.org") == "olga@xn--bcher-kva.example.org"
     assert normal_email("olga@faß.de") != normal_email("olga@fass.de")
     assert normal_email("user@אב1.org") == "user@xn--1-zhcd.org"
+    assert normal_email("жук@example.org") is None, "many servers cannot write to it"
     assert normal_email("=?utf-8?q?=0a?=@example.org") is None
     assert normal_email("olga@example.org\r\nBcc: x@example.org") is None
     assert is_throwaway("a@sub.yopmail.com")

@@ -56,6 +56,7 @@ def test_same_form_twice_adds_nothing_and_says_so(house: House, slug: str) -> No
         ("name", "12345", "no letter in it"),
         ("email", "", "Enter your e-mail address"),
         ("email", "olga at example.org", "not a complete e-mail address"),
+        ("email", "жук@example.org", "Latin letters, digits and signs before the @"),
         ("email", "a" * 250 + "@example.org", "not a complete e-mail address"),
         ("email", "x@mailinator.com", "throw-away address"),
         ("email", "x@sub.mailinator.com", "throw-away address"),

@@ -131,9 +131,30 @@ def test_a_run_draws_ten_at_most_and_the_next_goes_on(house: House, make: Factor
 
 def test_what_no_font_has_is_left_out(house: House, make: Factory) -> None:
     petition_id = make.petition(texts=())
-    make.text(petition_id, "en", title="Save us 🌍 all 世界")
+    make.text(petition_id, "en", title="Save us 🌍 all")
     [facts] = run(house)
     assert facts["title"] == "Save us  all"
+
+
+@pytest.mark.parametrize(
+    ("titles", "drawn"),
+    [
+        ({"zh": "不要承认", "en": "Do not", "be": "Не"}, ("Do not", "en")),
+        ({"zh": "不要承认", "en": "Do not believe 习近平", "pl": "Nie", "be": "🌍"}, ("Nie", "pl")),
+        ({"zh": "不要承认", "th": "อย่า"}, ("", "zh")),
+    ],
+)
+def test_a_title_in_letters_that_no_font_has_gives_way_to_one_in_another_language(
+    house: House, make: Factory, titles: dict[str, str], drawn: tuple[str, str]
+) -> None:
+    petition_id = make.petition(texts=())
+    for language, title in titles.items():
+        make.text(petition_id, language, title=title)
+    run(house)
+    with house.inside(Role.WORKER):
+        facts = cards._facts_of_all()[petition_id, "zh"]
+    assert (facts["title"], facts["language"]) == drawn
+    assert draw_card(facts)
 
 
 TITLES = {
