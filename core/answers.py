@@ -120,7 +120,8 @@ def read_answer(event_id: UUID, secret: str, wait: float = 2.0) -> bytes | None:
 def answer(event_id: UUID, key: str, payload: bytes, lifetime: timedelta, about: UUID | None = None) -> None:
     """Write the answer to an event, readable for `lifetime` by whoever can derive the private half. Does not commit.
 
-    One that tells the data `about` a record goes with the record: see `forget_about`. A key that is not one (a visitor can send anything) means that there is nobody to answer, and is passed over.
+    One that tells the data `about` a record goes with the record: see `forget_about`. A key that is not one (a visitor can
+    send anything) means that there is nobody to answer, and is passed over.
     """
     try:
         recipient = Recipient(_KEY_ID, X25519PublicKey.from_public_bytes(base64.b64decode(key, validate=True)))

@@ -68,6 +68,12 @@ def sort_key(name: str, language: str) -> list[tuple[int, int]]:
     ]
 
 
+def place_key(country_code: str | None, name: str, language: str) -> tuple[bool, list[tuple[int, int]], str]:
+    """What sorts ministries as readers look for them: by their countries' names, then what has none, each by its own name."""
+    called = country_name(country_code, language) if country_code else name
+    return not country_code, sort_key(called, language), name
+
+
 @cache
 def country_choices(language: str) -> list[tuple[str, str]]:
     """(ISO 3166-1 code, name) of every country, sorted by name as that language spells them. Names come from CLDR."""

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from babel import Locale
@@ -89,6 +90,7 @@ def _collect(claim: Claim, keyring: Keyring, config: Config) -> BundleDocument:
         read[one.text] += 1
     counts = count_by_state(bundle.petition_id, bundle.addressee_id, bundle.cutoff_at)
     appeal = newest_text(bundle.petition_id, language)
+    earlier = earlier_texts(appeal, read)
     code = bundle.code
     letter = fill(
         texts,
@@ -96,6 +98,7 @@ def _collect(claim: Claim, keyring: Keyring, config: Config) -> BundleDocument:
             "title": appeal.title,
             "appeal_language": Locale.parse(appeal.language).get_display_name(language),
             "count": len(rows),
+            "number": sum(one.signatures for one in earlier),
             "date": format_date(bundle.cutoff_at, "long", locale=language),
             "cutoff": _moment(bundle.cutoff_at, language),
             "reply_to": config.contact_address or config.public_url,
@@ -116,7 +119,7 @@ def _collect(claim: Claim, keyring: Keyring, config: Config) -> BundleDocument:
         title=appeal.title,
         appeal_html=appeal.body_html,
         demands_html=demands_html(appeal.demands),
-        earlier=[_earlier(one, language) for one in earlier_texts(appeal, read)],
+        earlier=[_earlier(one, texts, language) for one in earlier],
         appeal_language=appeal.language,
         cutoff=_moment(bundle.cutoff_at, language),
         counts=[
@@ -130,14 +133,14 @@ def _collect(claim: Claim, keyring: Keyring, config: Config) -> BundleDocument:
     return document
 
 
-def _earlier(one: EarlierText, language: str) -> EarlierAppeal:
+def _earlier(one: EarlierText, texts: dict[str, Any], language: str) -> EarlierAppeal:
     return EarlierAppeal(
-        one.text.title,
-        one.text.body_html,
-        demands_html(one.text.demands),
-        one.text.language,
-        format_date(one.until, "long", locale=language),
-        one.signatures,
+        heading=texts["earlier_heading"].format(until=format_date(one.until, "long", locale=language)),
+        note=texts["earlier_note"].format(number=one.signatures),
+        title=one.text.title,
+        html=one.text.body_html,
+        demands_html=demands_html(one.text.demands),
+        language=one.text.language,
     )
 
 

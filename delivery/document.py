@@ -41,14 +41,14 @@ def register_hash(rows: Sequence[RegisterRow]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class EarlierAppeal:
-    """The appeal as it read before a day, and how many of the register's signatures were given to it."""
+    """The appeal as it read before a day; the note says how many of the register's signatures were given to it."""
 
+    heading: str
+    note: str
     title: str
     html: str
     demands_html: str
     language: str
-    until: str
-    signatures: int
 
 
 @dataclass(frozen=True, slots=True)

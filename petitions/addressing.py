@@ -22,11 +22,11 @@ from accounts.permissions import Action
 from core.audit import auditable, record
 from core.errors import DomainError, NotFoundError
 from core.extensions import db
-from core.i18n import country_name, current_language, sort_key
+from core.i18n import country_name, current_language, place_key, sort_key
 from core.queues import TaskName, wake
-from petitions import editing, services
-from petitions.editing import ADDRESSEES, OPENING, EditedMeanwhileError, begin_change, lock_petition, state_of
+from petitions import services, standing
 from petitions.models import Addressee, Petition, PetitionAddressee, PetitionRoute, PetitionState, SignatureState, Tally
+from petitions.standing import ADDRESSEES, OPENING, EditedMeanwhileError, begin_change, lock_petition, state_of
 
 CHANGED = auditable("petition.addressees_changed", _l("Changed whom a petition is addressed to"))
 ADDED = auditable("addressee.added", _l("Added an addressee of a petition’s own"))
@@ -83,9 +83,9 @@ def _called(addressee: Addressee) -> str:
     return country_name(addressee.country_code) if addressee.country_code else addressee.name_en
 
 
-def _place(addressee: Addressee) -> tuple[list[tuple[int, int]], str]:
-    """Where it stands among others; those of one country by their names."""
-    return sort_key(_called(addressee), current_language()), addressee.name_en
+def _place(addressee: Addressee) -> tuple[bool, list[tuple[int, int]], str]:
+    """Where it stands among others."""
+    return place_key(addressee.country_code, addressee.name_en, current_language())
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +254,7 @@ def _route(petition: Petition, addressees: Sequence[Addressee]) -> None:
 
 def waiting_change(petition_id: int) -> tuple[list[Addressee], list[Addressee]]:
     """Addressees that a second person is asked to add, and to take away."""
-    approval = editing.waiting_approvals(petition_id).get(ADDRESSEES)
+    approval = standing.waiting_approvals(petition_id).get(ADDRESSEES)
     change = _change_of(approval) if approval else Change()
     added, removed = (
         sorted(db.session.scalars(select(Addressee).where(Addressee.id.in_(numbers))), key=_place)
@@ -315,7 +315,7 @@ KIND = register(
         _carry_out,
         is_ripe=_is_open,
         unripe=_l("This goes only while the petition is open. Refuse it."),
-        page=lambda approval: editing.preview_url(approval.petition_id),
+        page=lambda approval: standing.preview_url(approval.petition_id),
         after_commit=lambda _approval: wake(TaskName.PETITIONS),
     )
 )

@@ -15,8 +15,10 @@ from core.audit import auditable, record
 from core.errors import NotFoundError
 from core.extensions import db
 from core.queues import TaskName, wake
-from petitions import editing, services
-from petitions.editing import (
+from petitions import services, standing
+from petitions.models import PUBLIC_STATES, Petition, PetitionState
+from petitions.review import describe_petition, wake_after
+from petitions.standing import (
     OPENING,
     RESTORE,
     NotNowError,
@@ -26,8 +28,6 @@ from petitions.editing import (
     move,
     waiting_approvals,
 )
-from petitions.models import PUBLIC_STATES, Petition, PetitionState
-from petitions.review import describe_petition, wake_after
 
 REJECTED = auditable("petition.rejected", _l("Rejected a petition"))
 HIDDEN = auditable("petition.hidden", _l("Hid a petition"))
@@ -101,7 +101,7 @@ def _restore(approval: Approval) -> None:
     if petition.state != PetitionState.HIDDEN:
         db.session.rollback()
         raise AlreadyDecidedError
-    state = PetitionState.CLOSED if editing.is_over(petition) else PetitionState.OPEN
+    state = PetitionState.CLOSED if standing.is_over(petition) else PetitionState.OPEN
     petition.public_reason = ""
     move(petition, state)
     record(RESTORED, approval.decided_by, "petition", petition.id, petition_id=petition.id)
@@ -116,7 +116,7 @@ KIND_RESTORE = register(
         _restore,
         is_ripe=lambda approval: db.session.get_one(Petition, approval.petition_id).state == PetitionState.HIDDEN,
         unripe=_l("The petition is no longer hidden. Refuse it."),
-        page=lambda approval: editing.preview_url(approval.petition_id),
+        page=lambda approval: standing.preview_url(approval.petition_id),
         after_commit=wake_after,
     )
 )
@@ -128,7 +128,7 @@ def close_now(account: Account, petition_id: int) -> None:
     NotNowError also stands for one that opens later: what nobody has seen has no end to show.
     """
     petition = begin_change(account, petition_id, PetitionState.OPEN, unless=())
-    if editing.is_ahead(petition):
+    if standing.is_ahead(petition):
         db.session.rollback()
         raise NotNowError
     petition.closes_at = func.now()

@@ -21,16 +21,9 @@ from core.extensions import db
 from core.i18n import current_language
 from core.queues import TaskName, wake
 from petitions import services
-from petitions.editing import (
-    NEWS,
-    EditedMeanwhileError,
-    EditingLockedError,
-    NotNowError,
-    find_own,
-    find_readable,
-    text_languages,
-)
+from petitions.editing import text_languages
 from petitions.models import Mailing, News, NewsText, Petition, PetitionState
+from petitions.standing import NEWS, EditedMeanwhileError, EditingLockedError, NotNowError, find_own, find_readable
 from petitions.texts import render_markdown
 
 NEWS_SAVED = auditable("news.saved", _l("Wrote news"))

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Select, func, select
 
 from core.errors import DomainError, NotFoundError, database_may_be_away
 from core.extensions import db
-from core.i18n import country_name, sort_key
+from core.i18n import place_key
 from petitions.pub import (
     PublicAddressee,
     PublicBreakdown,
@@ -210,14 +210,6 @@ def find_public(slug: str, language: str, text_language: str | None = None, *, r
         return PetitionPage(petition, text, texts, addressees, {one.country_code: one.addressee_id for one in routes})
 
 
-def _in_order(addressees: Sequence[PublicAddressee], language: str) -> list[PublicAddressee]:
-    def place(one: PublicAddressee) -> Any:
-        called = country_name(one.country_code, language) if one.country_code else one.name_en
-        return not one.country_code, sort_key(called, language), one.name_en
-
-    return sorted(addressees, key=place)
-
-
 def read_details(page: PetitionPage, language: str) -> PetitionDetails:
     """All that stands beside the text of a petition."""
     here = page.petition.id
@@ -246,7 +238,7 @@ def read_details(page: PetitionPage, language: str) -> PetitionDetails:
     by_day = {date.fromisoformat(one.key): one.total for one in breakdowns if one.by == "day"}
     days, by_week = _without_gaps(by_day, until_today=page.accepts_signatures)
     return PetitionDetails(
-        addressees=_in_order(page.addressees, language),
+        addressees=sorted(page.addressees, key=lambda one: place_key(one.country_code, one.name_en, language)),
         first_signatories=signatories,
         countries=_with_the_rest(by_country, page.petition.counted),
         days=days,

@@ -11,20 +11,20 @@ from flask_babel import gettext as _
 from flask_login import current_user
 
 from accounts.permissions import Action, needs
-from petitions import addressing, editing
+from petitions import addressing, editing, standing
 from petitions.addressing import REGION_LABELS, FallbackStaysError, ResidentsTakenError
 from petitions.console import bp
 from petitions.console.frame import show, tell
-from petitions.editing import ADDRESSEES, OPENING, EditedMeanwhileError, EditingLockedError, NotNowError
 from petitions.editor_forms import AddresseesForm, OwnAddresseeForm, RouteForm
 from petitions.models import Petition
+from petitions.standing import ADDRESSEES, OPENING, EditedMeanwhileError, EditingLockedError, NotNowError
 
 
 @bp.route("/petitions/<int:petition_id>/addressees", methods=["GET", "POST"])
 @needs(Action.EDIT_PETITION)
 def addressees(petition_id: int) -> ResponseReturnValue:
     """The list with its ticks. Looking for a name and choosing a region only change what is ticked; saving saves."""
-    petition = editing.find_own(current_user, petition_id)
+    petition = standing.find_own(current_user, petition_id)
     if request.method == "GET":
         form = AddresseesForm(formdata=None, data={"revision": petition.revision})
         return _page(petition, form, set(addressing.addressing(petition).chosen))
@@ -92,7 +92,7 @@ def _page(
 @needs(Action.EDIT_PETITION)
 def set_route(petition_id: int) -> ResponseReturnValue:
     """Say who receives the residents of a country."""
-    petition = editing.find_own(current_user, petition_id)
+    petition = standing.find_own(current_user, petition_id)
     now = addressing.addressing(petition)
     form = RouteForm([(one.id, one.name_en) for one in now.chosen.values()])
     if not form.validate():
@@ -111,7 +111,7 @@ def set_route(petition_id: int) -> ResponseReturnValue:
 @needs(Action.EDIT_PETITION)
 def new_addressee(petition_id: int) -> ResponseReturnValue:
     """Add an addressee that is not on the list."""
-    petition = editing.find_own(current_user, petition_id)
+    petition = standing.find_own(current_user, petition_id)
     form, receiver = OwnAddresseeForm(editing.text_languages()), None
     if form.validate_on_submit():
         try:

@@ -16,21 +16,10 @@ from core.errors import NotFoundError
 from core.i18n import current_language, language_name
 from core.pictures import MAX_BYTES
 from core.security import takes
-from petitions import addressing, editing
+from petitions import addressing, editing, standing
 from petitions.console import bp
 from petitions.console.frame import show, tell
-from petitions.editing import (
-    OPENING,
-    VERSION,
-    WRITTEN,
-    ClosesInThePastError,
-    Copy,
-    EditedMeanwhileError,
-    EditingLockedError,
-    NotNowError,
-    Settings,
-    SlugTakenError,
-)
+from petitions.editing import WRITTEN, ClosesInThePastError, Copy, Settings, SlugTakenError
 from petitions.editor_forms import (
     LanguageForm,
     LaterSettingsForm,
@@ -41,6 +30,7 @@ from petitions.editor_forms import (
     TextForm,
 )
 from petitions.models import Petition, PetitionState
+from petitions.standing import OPENING, VERSION, EditedMeanwhileError, EditingLockedError, NotNowError
 from petitions.texts import demands_html, render_markdown
 
 LONG_TEXT = 512 * 1024
@@ -67,7 +57,7 @@ def new() -> ResponseReturnValue:
 @needs(Action.EDIT_PETITION)
 def texts(petition_id: int) -> ResponseReturnValue:
     """Every language there is, and how complete it is."""
-    petition = editing.find_own(current_user, petition_id)
+    petition = standing.find_own(current_user, petition_id)
     copies = editing.copies(petition_id)
     left = [one for one in editing.text_languages() if one[0] not in copies]
     form = LanguageForm(left, formdata=None)
@@ -78,7 +68,7 @@ def texts(petition_id: int) -> ResponseReturnValue:
 @needs(Action.EDIT_PETITION)
 def add_language(petition_id: int) -> ResponseReturnValue:
     """To the empty page of another language, beside one that is written."""
-    editing.find_own(current_user, petition_id)
+    standing.find_own(current_user, petition_id)
     beside = next(iter(editing.copies(petition_id)), None)
     language = request.args.get("language", "en")
     return redirect(url_for(".edit_text", petition_id=petition_id, language=language, beside=beside), 303)
@@ -89,7 +79,7 @@ def add_language(petition_id: int) -> ResponseReturnValue:
 @takes(LONG_TEXT)
 def edit_text(petition_id: int, language: str) -> ResponseReturnValue:
     """The text in one language, another one beside it if wished."""
-    petition = editing.find_own(current_user, petition_id)
+    petition = standing.find_own(current_user, petition_id)
     copy = _copy(petition_id, language)
     if request.method == "GET":
         return _text_page(petition, copy, TextForm(data={**copy.words, "revision": copy.revision}, formdata=None))
@@ -150,7 +140,7 @@ def _drawn(words: dict[str, str]) -> dict[str, Any]:
 @takes(LONG_TEXT)
 def preview_text(petition_id: int, language: str) -> ResponseReturnValue:
     """What is in the fields, as it would be read; nothing is saved. The fragment for a script, else the whole page."""
-    petition = editing.find_own(current_user, petition_id)
+    petition = standing.find_own(current_user, petition_id)
     copy, form = _copy(petition_id, language), TextForm()
     if request.headers.get("HX-Request"):
         return render_template(
@@ -182,7 +172,7 @@ def remove_text(petition_id: int, language: str) -> ResponseReturnValue:
 @needs(Action.EDIT_PETITION)
 def settings(petition_id: int) -> ResponseReturnValue:
     """Kind, address, fallback, times, age, thresholds; of an open petition the closing time and thresholds."""
-    petition = editing.find_own(current_user, petition_id)
+    petition = standing.find_own(current_user, petition_id)
     form = _settings_form(petition)
     if request.method == "GET":
         return show("settings", petition, form=form, theirs=None)
@@ -191,7 +181,7 @@ def settings(petition_id: int) -> ResponseReturnValue:
     try:
         editing.save_settings(current_user, petition_id, form.read_revision, _wanted(petition, form))
     except EditedMeanwhileError:
-        theirs = _as_typed(editing.find_own(current_user, petition_id))
+        theirs = _as_typed(standing.find_own(current_user, petition_id))
         form.revision.data = str(theirs.pop("revision"))
         return show("settings", petition, 409, form=form, theirs=theirs)
     except SlugTakenError:
@@ -223,7 +213,7 @@ def _as_typed(petition: Petition) -> dict[str, Any]:
 
 def _settings_form(petition: Petition) -> LaterSettingsForm:
     typed = {"formdata": None, "data": _as_typed(petition)} if request.method == "GET" else {}
-    if editing.state_of(petition) is not PetitionState.DRAFT and petition.state != PetitionState.REVIEW:
+    if standing.state_of(petition) is not PetitionState.DRAFT and petition.state != PetitionState.REVIEW:
         return LaterSettingsForm(**typed)
     chosen = addressing.addressing(petition).chosen
     return SettingsForm([(number, one.name_en) for number, one in chosen.items()], **typed)
@@ -250,7 +240,7 @@ def _wanted(petition: Petition, form: LaterSettingsForm) -> Settings:
 @takes(WITH_PICTURE, files=True)
 def picture(petition_id: int) -> ResponseReturnValue:
     """The picture there is, and sending another."""
-    petition = editing.find_own(current_user, petition_id)
+    petition = standing.find_own(current_user, petition_id)
     form = PictureForm()
     if form.validate_on_submit() and form.picture is not None:
         try:
@@ -293,7 +283,7 @@ def remove_picture(petition_id: int) -> ResponseReturnValue:
 @needs(Action.EDIT_PETITION)
 def signatories(petition_id: int) -> ResponseReturnValue:
     """Those who stand by name below an open letter, and adding more."""
-    petition = editing.find_own(current_user, petition_id)
+    petition = standing.find_own(current_user, petition_id)
     form = SignatoriesForm()
     if form.validate_on_submit():
         try:

@@ -14,19 +14,19 @@ from accounts.models import Approval
 from accounts.permissions import Action, may
 from core.errors import DomainError
 from core.i18n import current_language
-from petitions import editing, services
-from petitions.editing import EditingLockedError
+from petitions import services, standing
 from petitions.models import PETITION_KIND_LABELS, PETITION_STATE_LABELS, Petition, PetitionState
+from petitions.standing import EditingLockedError
 
 CHANGEABLE = (PetitionState.DRAFT, PetitionState.OPEN)
 
 
 def show(
-    template: str, petition: Petition, status: int = 200, locks: tuple[str, ...] = (editing.OPENING,), **context: Any
+    template: str, petition: Petition, status: int = 200, locks: tuple[str, ...] = (standing.OPENING,), **context: Any
 ) -> ResponseReturnValue:
     """A page of a petition. `locks` are the kinds of approvals that keep it from being changed while they wait."""
-    waiting = editing.waiting_approvals(petition.id)
-    state = editing.state_of(petition)
+    waiting = standing.waiting_approvals(petition.id)
+    state = standing.state_of(petition)
     locked: Approval | None = next((waiting[kind] for kind in locks if kind in waiting), None)
     page = render_template(
         f"petitions/console/{template}.html",

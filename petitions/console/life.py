@@ -14,12 +14,13 @@ from accounts.forms import ReasonForm
 from accounts.permissions import Action, needs
 from accounts.roles import name_of
 from core.i18n import current_language
-from petitions import addressing, comparison, editing, life, review
+from petitions import addressing, editing, life, review, standing, versions
 from petitions.console import bp
 from petitions.console.frame import show, tell
-from petitions.editing import EditingLockedError, NotNowError
 from petitions.editor_forms import PublicReasonForm, SubmissionForm, VersionForm
 from petitions.models import PETITION_STATE_LABELS, PUBLIC_STATES, PetitionState
+from petitions.overview import overview as overview_of
+from petitions.standing import EditingLockedError, NotNowError
 from petitions.texts import demands_html, render_markdown
 
 
@@ -36,7 +37,7 @@ def _overview(
     submission: SubmissionForm | None = None,
     version: VersionForm | None = None,
 ) -> ResponseReturnValue:
-    found = review.overview(current_user, petition_id)
+    found = overview_of(current_user, petition_id)
     note_languages = [one for one in editing.text_languages() if one[0] in editing.copies(petition_id)]
     return show(
         "overview",
@@ -55,7 +56,7 @@ def _overview(
 @needs(Action.SEE_PETITION)
 def preview(petition_id: int, language: str | None = None) -> ResponseReturnValue:
     """Exactly what would be published: the working copy, the addressees, and all that goes with it."""
-    petition = editing.find_readable(current_user, petition_id)
+    petition = standing.find_readable(current_user, petition_id)
     copies = editing.copies(petition_id)
     wishes = (language, current_language(), "en", *copies)
     added, removed = addressing.waiting_change(petition_id)
@@ -67,7 +68,7 @@ def preview(petition_id: int, language: str | None = None) -> ResponseReturnValu
         copies=copies,
         body=render_markdown(copy.body),
         demands=demands_html(copy.demands),
-        changes=comparison.changes(petition_id, copy),
+        changes=versions.changes(petition_id, copy),
         now=addressing.addressing(petition),
         added=added,
         removed=removed,
@@ -96,11 +97,11 @@ def submit_version(petition_id: int) -> ResponseReturnValue:
     """Ask a reviewer to publish the working copy as a new version."""
     form = VersionForm(editing.text_languages())
     if not form.validate():
-        editing.find_own(current_user, petition_id)
+        standing.find_own(current_user, petition_id)
         return _overview(petition_id, 422, version=form)
     return _do(
         petition_id,
-        lambda: review.submit_version(current_user, petition_id, form.note.data or "", form.language.data),
+        lambda: versions.submit_version(current_user, petition_id, form.note.data or "", form.language.data),
         _("A reviewer has to agree to the new version. Until they have decided, the text cannot be changed."),
     )
 

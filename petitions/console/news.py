@@ -13,20 +13,20 @@ from accounts.permissions import Action, needs
 from core.errors import NotFoundError
 from core.i18n import current_language
 from core.security import takes
-from petitions import editing, newsroom
+from petitions import editing, newsroom, standing
 from petitions.console import bp
 from petitions.console.editor import LONG_TEXT
 from petitions.console.frame import show, tell
-from petitions.editing import EditedMeanwhileError, EditingLockedError, NotNowError
 from petitions.editor_forms import LanguageForm, NewsForm, SubmissionForm
 from petitions.newsroom import NEWS_STATE_LABELS, NewsItem
+from petitions.standing import EditedMeanwhileError, EditingLockedError, NotNowError
 
 
 @bp.get("/petitions/<int:petition_id>/news")
 @needs(Action.SEE_PETITION)
 def news(petition_id: int) -> ResponseReturnValue:
     """All news, and writing more."""
-    petition = editing.find_readable(current_user, petition_id)
+    petition = standing.find_readable(current_user, petition_id)
     form = LanguageForm(editing.text_languages(), formdata=None, data={"language": current_language()})
     items = newsroom.list_news(current_user, petition_id)
     return show("news", petition, locks=(), items=items, form=form, news_states=NEWS_STATE_LABELS)
@@ -36,7 +36,7 @@ def news(petition_id: int) -> ResponseReturnValue:
 @needs(Action.EDIT_PETITION)
 def add_news(petition_id: int) -> ResponseReturnValue:
     """To an empty page: of new news, or of what there is in another language."""
-    editing.find_own(current_user, petition_id)
+    standing.find_own(current_user, petition_id)
     news_id = request.args.get("news_id", type=UUID) or newsroom.new_id()
     language = request.args.get("language", "en")
     return redirect(url_for(".edit_news", petition_id=petition_id, news_id=news_id, language=language), 303)
@@ -55,7 +55,7 @@ def _item_page(
     left = [one for one in editing.text_languages() if one[0] not in item.texts]
     return show(
         "news_item",
-        editing.find_readable(current_user, petition_id),
+        standing.find_readable(current_user, petition_id),
         status,
         locks=(),
         item=item,
@@ -70,7 +70,7 @@ def _item_page(
 @takes(LONG_TEXT)
 def edit_news(petition_id: int, news_id: UUID, language: str) -> ResponseReturnValue:
     """News in one language. The page of news that nobody has saved yet is empty."""
-    petition = editing.find_own(current_user, petition_id)
+    petition = standing.find_own(current_user, petition_id)
     if language not in dict(editing.text_languages()):
         raise NotFoundError
     if request.method == "GET":

@@ -20,7 +20,7 @@ from petitions.routes import bp, no_such_petition
 
 MOST_LOOKS = 8
 MOST_UNSUBSCRIBING = 8192
-"""Bytes of what a program for mail sends."""
+"""Bytes of what a program for mail sends, in either encoding of a form."""
 KINDS = "any(confirm, withdraw, not_me, unsubscribe)"
 
 
@@ -197,7 +197,7 @@ def not_me(token: str) -> ResponseReturnValue:
 @from_anywhere
 @takes(MOST_UNSUBSCRIBING, files=True)
 def unsubscribe(token: str) -> ResponseReturnValue:
-    """No more updates. Programs for mail press this by themselves when their user asks for it (RFC 8058, in either encoding of a form)."""
+    """No more updates. Programs for mail press this by themselves when their user asks for it (RFC 8058)."""
     return _button("unsubscribe", token)
 
 

@@ -386,7 +386,8 @@ def test_a_ministry_gets_each_text_that_was_signed_and_is_told_how_often(house: 
     build(house, lambda document: seen.append(document) or volumes(b"%PDF"))
     assert (seen[0].title, len(seen[0].rows)) == ("Title 2 (pl)", 5)
     [earlier] = seen[0].earlier
-    assert (earlier.title, earlier.signatures, earlier.until) == ("Do not recognise (pl)", 2, "2 listopada 2026")
+    assert (earlier.title, earlier.heading) == ("Do not recognise (pl)", "Apel do dnia 2 listopada 2026")
+    assert earlier.note.endswith("pod tą wersją: 2.")
     with house.inside(Role.WORKER):
         letter, _register = draw_bundle(seen[0])
     text = " ".join(" ".join(page.extract_text() for page in PdfReader(BytesIO(letter.content)).pages).split())
@@ -408,7 +409,9 @@ def test_of_a_text_that_is_new_in_the_letters_language_the_earlier_one_is_given_
     seen: list[BundleDocument] = []
     build(house, lambda document: seen.append(document) or volumes(b"%PDF"))
     assert seen[0].appeal_language == "pl"
-    assert [(one.language, one.signatures) for one in seen[0].earlier] == [("en", 1)]
+    [earlier] = seen[0].earlier
+    assert earlier.language == "en"
+    assert earlier.note.endswith("pod tą wersją: 1.")
 
 
 def test_ministry_without_a_letter_in_its_language_gets_english_and_says_so(house: House, make_own: Factory) -> None:

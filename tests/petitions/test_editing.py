@@ -273,7 +273,8 @@ def test_real_transactions_let_one_of_two_editors_in(own_database: House, make_o
 
         from accounts.models import Account
         from core.extensions import db
-        from petitions.editing import EditedMeanwhileError, create_petition, save_text
+        from petitions.editing import create_petition, save_text
+        from petitions.standing import EditedMeanwhileError
 
         petition = create_petition(db.session.get_one(Account, account), "petition", "Title", "en")
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.config import Role
-from petitions.comparison import compare
 from petitions.texts import text_hash
+from petitions.versions import compare
 from tests.conftest import House
 from tests.factories import Factory, counted, enter, hidden, post
 from tests.petitions.test_editing import WORDS, address, begin, ids, revised, routes, set_up, whole, write
