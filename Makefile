@@ -24,8 +24,11 @@ faults: PROGRAMS = faketime=faketime
 faults: setup ## break everything on purpose, with real processes, and compare numbers; ONLY="F1 F8" runs some
 	@$(PYTHON) -m tests.faults $(ONLY)
 
-bench: PROGRAMS = wrk=wrk pdftotext=poppler-utils chromium=chromium
-bench: setup ## measure; each benchmark says what it measures and what that is compared with
+abuse: setup ## let crowds of machines and people sign, and count who comes to be counted; SEEDS="1 2" draws none anew
+	@$(PYTHON) -m tests.abuse $(SEEDS)
+
+bench: PROGRAMS = wrk=wrk /usr/sbin/nginx=nginx-light pdftotext=poppler-utils chromium=chromium
+bench: setup ## measure; each benchmark says what it measures and what that is compared with; FULL=1 with a million signatures
 	@.uv/bin/uv sync --quiet --frozen --no-progress --python python3 --group benchmarks
 	@$(PYTHON) -m benchmarks.intake
 	@$(PYTHON) -m benchmarks.register
@@ -49,4 +52,4 @@ translations: setup ## bring the .po files up to date with the texts in code and
 clean: ## remove the demonstration's data, keep what is installed
 	@rm -rf var
 
-.PHONY: help setup demo totp test faults bench lint fmt translations clean
+.PHONY: help setup demo totp test faults abuse bench lint fmt translations clean

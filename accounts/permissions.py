@@ -36,6 +36,9 @@ class Action(StrEnum):
     REVIEW_PETITION = "petition.review"
     TAKE_DOWN = "petition.take_down"
     READ_REPORTS = "reports.read"
+    SEE_HELD = "held.see"
+    DECIDE_HELD = "held.decide"
+    """About signatures that were held back, of petitions that one reviews."""
     SEE_PEOPLE = "people.see"
     MANAGE_PEOPLE = "people.manage"
     DECIDE_PEOPLE = "people.decide"
@@ -90,6 +93,8 @@ RULES: dict[Action, Rule] = {
     Action.REVIEW_PETITION: Rule(_for(_REVIEWER), Proof.FRESH_PASSKEY),
     Action.TAKE_DOWN: Rule(_for(_REVIEWER, _ADMINISTRATOR), Proof.FRESH_PASSKEY),
     Action.READ_REPORTS: Rule(_for(_REVIEWER)),
+    Action.SEE_HELD: Rule(_for(_REVIEWER), Proof.PASSKEY),
+    Action.DECIDE_HELD: Rule(_for(_REVIEWER), Proof.FRESH_PASSKEY),
     Action.SEE_PEOPLE: Rule(_for(_ADMINISTRATOR), Proof.PASSKEY),
     Action.MANAGE_PEOPLE: Rule(_for(_ADMINISTRATOR), Proof.FRESH_PASSKEY),
     Action.DECIDE_PEOPLE: Rule(_for(_ADMINISTRATOR), Proof.FRESH_PASSKEY),

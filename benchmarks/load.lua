@@ -1,5 +1,5 @@
--- For wrk: `wrk ... -s load.lua URL -- ORIGIN [TEXT_HASH]`. With a text's hash it posts signatures, no two of them
--- alike, as a browser sends them; without, it opens the page. One line of JSON comes last.
+-- For wrk: `wrk ... -s load.lua URL -- ORIGIN [FORMS]`. With a file of forms it posts signatures, no two of them alike, as a
+-- browser sends them; without, it opens the page. One line of JSON comes last.
 
 local headers = {
   ["User-Agent"] = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
@@ -12,7 +12,7 @@ local headers = {
   ["Sec-Fetch-User"] = "?1",
 }
 local threads = {}
-local random, text_hash, plain
+local forms, plain
 local mine = 0
 seen, other = 0, 0 -- Global: that is where `done` finds them.
 
@@ -23,21 +23,20 @@ end
 
 function init(args)
   headers["Host"] = args[1]:gsub("^%w+://", "")
-  text_hash = args[2]
-  if text_hash then
-    headers["Content-Type"] = "application/x-www-form-urlencoded"
-    headers["Origin"] = args[1]
-    random = assert(io.open("/dev/urandom", "rb"))
-  else
+  if not args[2] then
     plain = wrk.format("GET", nil, headers)
+    return
   end
-end
-
-local function uuid4()
-  local b = { random:read(16):byte(1, 16) }
-  b[7] = b[7] % 16 + 64
-  b[9] = b[9] % 64 + 128
-  return string.format("%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", unpack(b))
+  headers["Content-Type"] = "application/x-www-form-urlencoded"
+  headers["Origin"] = args[1]
+  forms = {}
+  local line = 0
+  for form in io.lines(args[2]) do
+    line = line + 1
+    if line % 2 == number % 2 then -- There are two threads.
+      table.insert(forms, form)
+    end
+  end
 end
 
 function request()
@@ -45,11 +44,7 @@ function request()
     return plain
   end
   mine = mine + 1
-  local event = uuid4()
-  local who = number .. "-" .. mine .. "-" .. event:sub(1, 8)
-  return wrk.format("POST", nil, headers, "event_id=" .. event .. "&text_hash=" .. text_hash
-    .. "&name=%D0%92%D0%BE%D0%BB%D1%8C%D0%B3%D0%B0+" .. who .. "&email=volha." .. who
-    .. "%40example.org&country=PL&city=Bia%C5%82ystok&website=&visibility=ministry")
+  return wrk.format("POST", nil, headers, assert(forms[mine], "there are too few forms"))
 end
 
 function response(status)

@@ -63,11 +63,11 @@ def retry_failed() -> None:
 @click.argument("line")
 @with_appcontext
 def list_sealing_key(line: str) -> None:
-    """List the key of a line that `python -m core.keys sealing-key` printed. Run it with the owner's database role."""
+    """List the key of a line that `python -m core.keys sealing-key` (or `log-key`) printed. Run it with the owner's database role."""
     try:
         row = read_line(line)
     except ValueError:
-        raise click.ClickException("This is not a line that `python -m core.keys sealing-key` printed.") from None
+        raise click.ClickException("This is not a line that `python -m core.keys` printed.") from None
     signature = row["root_signature"]
     statement = key_statement(row["id"], row["purpose"], row["public_key"], row["not_before"], row["not_after"])
     if not statement_is_signed(current_config().root_public_key, statement, signature):
@@ -78,4 +78,5 @@ def list_sealing_key(line: str) -> None:
     db.session.commit()
     if done is None:
         raise click.ClickException("This key is listed already.")
-    click.echo(f"{row['purpose']} key {row['id']}, sealed to until {row['not_after']:%Y-%m-%d}")
+    use = "signs" if row["purpose"] == "log" else "sealed to"
+    click.echo(f"{row['purpose']} key {row['id']}, {use} until {row['not_after']:%Y-%m-%d}")

@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -35,12 +36,13 @@ class Config:
     """What one process knows.
 
     `secrets_dir` is a folder of 0600 files that only this role's Unix user can read: `session.key` and `factor.key` for the
-    console; `mailbox.key`, `token.key`, `smtp_url` and `sealing/<key id>.key` for the worker; none for the public web.
+    console; `mailbox.key`, `token.key`, `log.key`, `smtp_url` and `sealing/<key id>.key` for the worker; none for the public web.
     `root_public_key` is the raw 32-byte Ed25519 key that signs the list of sealing keys.
     `console_url` is where people log in; its host is the site that their passkeys belong to.
     `audit_heads` is a file that lies elsewhere, to which the worker adds the head of the audit trail.
     `source_url` is where this very version's source code can be had, which the AGPL asks a site to show.
     `mail_per_minute` is the sending rate of all mailers together.
+    `name_server` is whom the mailer asks whether a domain takes mail, as `split_address` reads it: "" the system's, "off" nobody.
     """
 
     role: Role
@@ -58,6 +60,7 @@ class Config:
     audit_heads: Path | None = None
     mail_from: str = ""
     mail_per_minute: int = 600
+    name_server: str = ""
     bundle_dir: Path | None = None
     dev_mail_dir: Path | None = None
 
@@ -79,7 +82,7 @@ def current_config() -> Config:
     return config
 
 
-WORKER_ONLY_SECRETS = ("mailbox.key", "token.key", "smtp_url", "sealing")
+WORKER_ONLY_SECRETS = ("mailbox.key", "token.key", "log.key", "smtp_url", "sealing")
 
 
 def role_from(environ: Mapping[str, str]) -> Role:
@@ -146,6 +149,7 @@ def read_config(role: Role, environ: Mapping[str, str] = os.environ) -> Config:
         audit_heads=path("ZBOR_AUDIT_HEADS"),
         mail_from=environ.get("ZBOR_MAIL_FROM", ""),
         mail_per_minute=whole("ZBOR_MAIL_PER_MINUTE", 600),
+        name_server=environ.get("ZBOR_DNS", ""),
         bundle_dir=path("ZBOR_BUNDLE_DIR"),
         dev_mail_dir=path("ZBOR_DEV_MAIL_DIR"),
     )
@@ -153,6 +157,14 @@ def read_config(role: Role, environ: Mapping[str, str] = os.environ) -> Config:
     if problems:
         raise ConfigError("\n".join(problems))
     return config
+
+
+def split_address(text: str, usual_port: int) -> tuple[str, int]:
+    """`address` or `address:port`, an IPv6 address in brackets, as its two parts. Raises ValueError."""
+    parts = urlsplit(f"//{text}")
+    if parts.netloc != text or parts.username is not None:
+        raise ValueError("This is more than an address and a port.")
+    return str(ip_address(parts.hostname or "")), parts.port or usual_port
 
 
 def _unsafe(config: Config) -> list[str]:
@@ -189,4 +201,9 @@ def _unsafe(config: Config) -> list[str]:
                 problems.append(f"Set {name}: the worker needs it.")
         if config.mail_per_minute < 1:
             problems.append("ZBOR_MAIL_PER_MINUTE must be at least 1.")
+    try:
+        if config.name_server not in ("", "off"):
+            split_address(config.name_server, 53)
+    except ValueError:
+        problems.append("ZBOR_DNS must be an IP address, with a port or without, or `off`; [::1]:53 if it is IPv6.")
     return problems

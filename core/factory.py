@@ -15,10 +15,12 @@ import core.audit
 import core.outbox
 import core.vitals  # noqa: F401  # Foreign keys lead from and to their tables, so every process must know these.
 from core import cli
+from core.caching import AnswersFromMemory
 from core.config import Config, Role
 from core.errors import register_errors
 from core.extensions import compress, csrf, db, login_manager, migrate
 from core.i18n import register_i18n
+from core.pool import TrustingPool
 from core.queues import init_queues
 from core.security import CONSOLE_CSP, CSP, register_security
 
@@ -38,10 +40,12 @@ def create_base_app(config: Config) -> Flask:
     app.config.update(
         SQLALCHEMY_DATABASE_URI=config.database_url,
         SQLALCHEMY_ENGINE_OPTIONS={
-            "poolclass": QueuePool,
-            "pool_pre_ping": True,
             # All the public web writes is one row in one statement, so it needs no BEGIN and no COMMIT on the wire.
-            **({"isolation_level": "AUTOCOMMIT"} if config.role is Role.PUBLIC else {}),
+            **(
+                {"poolclass": TrustingPool, "isolation_level": "AUTOCOMMIT"}
+                if config.role is Role.PUBLIC
+                else {"poolclass": QueuePool, "pool_pre_ping": True}
+            ),
             "pool_timeout": 3,
             # What people typed stays out of logs and of the text of errors.
             "hide_parameters": True,
@@ -73,6 +77,9 @@ def create_base_app(config: Config) -> Flask:
 
 
 def _make_web(app: Flask, config: Config) -> None:
+    if config.role is Role.PUBLIC:
+        # Inside of what follows, so that host and scheme are those that the visitor sees.
+        app.wsgi_app = AnswersFromMemory(app, app.wsgi_app)  # type: ignore[method-assign]  # The documented way.
     if config.proxy_hops:
         hops = config.proxy_hops
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]  # The documented way.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from string import ascii_lowercase
 from typing import Any
 
@@ -16,6 +16,8 @@ from flask import Flask, g, has_request_context, request, url_for
 from flask.globals import request_ctx
 from flask_babel import get_locale
 from markupsafe import Markup
+from werkzeug.datastructures import LanguageAccept
+from werkzeug.http import parse_accept_header
 
 from core.config import LANGUAGES
 from core.extensions import babel
@@ -36,7 +38,13 @@ def chosen_language() -> str | None:
 
 def select_language() -> str:
     """Language of this page: the address, then the browser, then English."""
-    return chosen_language() or request.accept_languages.best_match(LANGUAGES) or "en"
+    return chosen_language() or _best_language(request.headers.get("Accept-Language", ""))
+
+
+@lru_cache(maxsize=512)
+def _best_language(wishes: str) -> str:
+    """Of a browser's wishes. Most browsers have the same few."""
+    return parse_accept_header(wishes, LanguageAccept).best_match(LANGUAGES) or "en"
 
 
 def current_language() -> str:

@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from uuid import UUID
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -26,11 +27,13 @@ _MAC_SIZE = 16
 
 @dataclass(frozen=True)
 class Keyring:
-    """Private sealing keys by id, the pepper of the blind index, and the key that makes tokens."""
+    """Private sealing keys by id, the pepper of the blind index, the key that makes tokens, and the one that signs logs."""
 
     private_keys: Mapping[UUID, X25519PrivateKey]
     mailbox_key: bytes
     token_key: bytes
+    log_key: Ed25519PrivateKey | None = None
+    """Without it the logs of petitions wait."""
 
     def mailbox_hmac(self, petition_id: int, mailbox: str) -> bytes:
         """Blind index of a canonical mailbox: HMAC-SHA256 under a key derived for this petition alone.
@@ -76,7 +79,7 @@ class Keyring:
 def load_keyring(config: Config) -> Keyring:
     """Read the keys from the worker's secrets. Done for each piece of work, so a key that is put back is noticed.
 
-    A missing sealing key is not an error: what is sealed to it waits.
+    A missing sealing key is not an error: what is sealed to it waits. Neither is a missing key of the logs.
     """
     if config.secrets_dir is None:
         raise ConfigError("Set ZBOR_SECRETS_DIR: the worker needs its keys.")
@@ -84,7 +87,18 @@ def load_keyring(config: Config) -> Keyring:
         private_keys=_read_private_keys(config.secrets_dir / "sealing"),
         mailbox_key=_key(config, "mailbox.key"),
         token_key=_key(config, "token.key"),
+        log_key=_read_log_key(config.secrets_dir / "log.key"),
     )
+
+
+def _read_log_key(path: Path) -> Ed25519PrivateKey | None:
+    try:
+        return Ed25519PrivateKey.from_private_bytes(base64.b64decode(path.read_bytes().strip(), validate=True))
+    except FileNotFoundError:
+        return None
+    except (ValueError, OSError) as error:
+        log.warning("the file of the logs' key is not a key (%s)", type(error).__name__)
+        return None
 
 
 def _read_private_keys(folder: Path) -> dict[UUID, X25519PrivateKey]:

@@ -3,13 +3,15 @@
 `python -m core.keys init FOLDER` writes a fresh set, one folder for each holder, and keeps what is already there:
 
     FOLDER/root/root.key     the offline root key
-    FOLDER/worker/           mailbox.key, token.key, smtp_url (to be edited), sealing/
+    FOLDER/worker/           mailbox.key, token.key, log.key, smtp_url (to be edited), sealing/
     FOLDER/console/          session.key, factor.key
     FOLDER/database/         a password for each database role, as libpq's password file; the superuser's plain
     FOLDER/initdb/roles.sql  creates those roles, for the start of an empty PostgreSQL
 
 `python -m core.keys sealing-key FOLDER` makes a sealing key, writes its private half into FOLDER/worker/sealing (or
 FOLDER/recovery) and prints one line: the public half, signed by the root key. `flask list-sealing-key LINE` lists it.
+
+`python -m core.keys log-key FOLDER` prints such a line for FOLDER/worker/log.key, which signs the logs of petitions.
 """
 
 from __future__ import annotations
@@ -48,6 +50,7 @@ def make_secrets(folder: Path, smtp_url: str) -> None:
     write_secret(folder / "root" / "root.key", base64.b64encode(Ed25519PrivateKey.generate().private_bytes_raw()))
     for name in ("mailbox.key", "token.key"):
         write_secret(folder / "worker" / name, base64.b64encode(os.urandom(32)))
+    write_secret(folder / "worker" / "log.key", base64.b64encode(Ed25519PrivateKey.generate().private_bytes_raw()))
     write_secret(folder / "worker" / "smtp_url", smtp_url.encode())
     (folder / "worker" / "sealing").mkdir(mode=0o700, exist_ok=True)
     for name in ("session.key", "factor.key"):
@@ -74,40 +77,59 @@ def make_database_secrets(folder: Path) -> None:
     write_secret(folder / "initdb" / "roles.sql", "\n".join(statements).encode())
 
 
-def read_root_key(path: Path) -> bytes:
-    """The raw private root key."""
+def read_signing_key(path: Path) -> bytes:
+    """A raw private key that signs: the root key, or the logs' one."""
     return base64.b64decode(path.read_bytes().strip(), validate=True)
 
 
 def root_public_key(path: Path) -> str:
     """The public half, base64, as ZBOR_ROOT_PUBLIC_KEY wants it."""
-    public = Ed25519PrivateKey.from_private_bytes(read_root_key(path)).public_key()
-    return base64.b64encode(public.public_bytes_raw()).decode()
+    return base64.b64encode(public_half(path)).decode()
+
+
+def public_half(path: Path) -> bytes:
+    """The raw public half of a private key that signs."""
+    return Ed25519PrivateKey.from_private_bytes(read_signing_key(path)).public_key().public_bytes_raw()
 
 
 def new_sealing_key(
     root_key: bytes, purpose: str, not_before: datetime, not_after: datetime
 ) -> tuple[dict[str, Any], bytes]:
     """Columns of a signed row for the list of keys, and the private key as its secret file holds it."""
-    key_id = uuid4()
     private = X25519PrivateKey.generate()
-    public = private.public_key().public_bytes_raw()
-    signature = sign_statement(root_key, key_statement(key_id, purpose, public, not_before, not_after))
-    row = {
-        "id": key_id, "purpose": purpose, "public_key": public, "not_before": not_before, "not_after": not_after, "root_signature": signature,
-    }  # fmt: skip
+    row = signed_row(root_key, purpose, private.public_key().public_bytes_raw(), not_before, not_after)
     return row, base64.b64encode(private.private_bytes_raw())
+
+
+def signed_row(
+    root_key: bytes, purpose: str, public_key: bytes, not_before: datetime, not_after: datetime
+) -> dict[str, Any]:
+    """Columns of a row for the list of keys, with the root key's signature over them."""
+    key_id = uuid4()
+    signature = sign_statement(root_key, key_statement(key_id, purpose, public_key, not_before, not_after))
+    return {
+        "id": key_id, "purpose": purpose, "public_key": public_key, "not_before": not_before, "not_after": not_after, "root_signature": signature,
+    }  # fmt: skip
 
 
 def make_sealing_key(folder: Path, purpose: str, days: int) -> str:
     """Make a key that is sealed to from now for `days`, keep its private half in `folder`, return the line to list."""
-    now = datetime.now(UTC).replace(microsecond=0)
-    row, private_key = new_sealing_key(
-        read_root_key(folder / "root" / "root.key"), purpose, now, now + timedelta(days=days)
-    )
+    root_key, *term = _root_key_and_term(folder, days)
+    row, private_key = new_sealing_key(root_key, purpose, *term)
     place = folder / "worker" / "sealing" if purpose == "worker" else folder / "recovery"
     write_secret(place / f"{row['id']}.key", private_key)
     return write_line(row)
+
+
+def sign_log_key(folder: Path, days: int) -> str:
+    """The line that lists the key of the logs for `days` from now."""
+    root_key, *term = _root_key_and_term(folder, days)
+    return write_line(signed_row(root_key, "log", public_half(folder / "worker" / "log.key"), *term))
+
+
+def _root_key_and_term(folder: Path, days: int) -> tuple[bytes, datetime, datetime]:
+    now = datetime.now(UTC).replace(microsecond=0)
+    return read_signing_key(folder / "root" / "root.key"), now, now + timedelta(days=days)
 
 
 def write_line(row: Mapping[str, Any]) -> str:
@@ -138,13 +160,18 @@ def main() -> None:
     sealing = commands.add_parser("sealing-key", help="make a sealing key and print the line that lists it")
     sealing.add_argument("--purpose", choices=("worker", "recovery"), default="worker")
     sealing.add_argument("--days", type=int, default=35, help="how long the key is sealed to (default 35)")
-    for command in (init, sealing):
+    signing = commands.add_parser("log-key", help="print the line that lists the key which signs the logs of petitions")
+    # Ten years: whoever checks a log, or a receipt from long ago, needs to know but a few of them.
+    signing.add_argument("--days", type=int, default=3650, help="how long it may sign (default 3650)")
+    for command in (init, sealing, signing):
         command.add_argument("folder", type=Path)
     options = parser.parse_args()
     if options.command == "init":
         make_secrets(options.folder, smtp_url="smtp://localhost:25")
         make_database_secrets(options.folder)
         sys.stdout.write(f"ZBOR_ROOT_PUBLIC_KEY={root_public_key(options.folder / 'root' / 'root.key')}\n")
+    elif options.command == "log-key":
+        sys.stdout.write(sign_log_key(options.folder, options.days) + "\n")
     else:
         sys.stdout.write(make_sealing_key(options.folder, options.purpose, options.days) + "\n")
 

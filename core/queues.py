@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from enum import StrEnum
+from threading import Lock, Timer
 
 from celery import Celery
 from flask import Flask, current_app
@@ -14,12 +15,14 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 log = logging.getLogger(__name__)
+_lock = Lock()
 
 
 class TaskName(StrEnum):
     """Every task there is. The names are stable; the code behind them is the worker's."""
 
     DRAIN = "drain"
+    QUARANTINE = "quarantine"
     MAIL = "mail"
     BUNDLES = "bundles"
     DOWNLOADS = "downloads"
@@ -37,6 +40,9 @@ QUEUES = ("light", "quick", "heavy")
 SILENCE_SECONDS = 5.0
 """After a wake-up that could not be sent, how long no other is tried: a frozen broker must not slow every form."""
 
+GATHER_SECONDS = 0.05
+"""How long wake-ups of one process are gathered (`wake_soon`)."""
+
 PENDING_SECONDS = 5
 """How long a wake-up that was sent stands for those after it, unless it arrives sooner."""
 
@@ -53,6 +59,7 @@ def make_celery(redis_url: str, socket_timeout: float) -> Celery:
         # what somebody is waiting for does not stand in line behind the wake-ups of a thousand signatures.
         task_routes={
             TaskName.DRAIN: {"queue": "light"},
+            TaskName.QUARANTINE: {"queue": "light"},
             TaskName.DOWNLOADS: {"queue": "quick"},
             TaskName.SWEEP: {"queue": "quick"},
             TaskName.MAIL: {"queue": "heavy"},
@@ -98,6 +105,36 @@ def wake(task: TaskName) -> None:
     except (OperationalError, RedisError, OSError) as error:
         current_app.extensions["zbor_silent_until"] = time.monotonic() + SILENCE_SECONDS
         log.warning("wake-up %s not sent (%s); the sweep will find the work", task, type(error).__name__)
+
+
+def wake_soon(task: TaskName) -> None:
+    """As `wake`, for what comes often: the first is sent at once, and those of the next moment share one at its end.
+
+    A process that ends within that moment sends none; then the sweep finds the work, as always.
+    """
+    if "zbor_celery" not in current_app.extensions:
+        return
+    gathering: dict[TaskName, bool] = current_app.extensions.setdefault("zbor_gathering", {})
+    with _lock:
+        if task in gathering:
+            gathering[task] = True
+            return
+        gathering[task] = False
+    app = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001  # The documented way to hand it to a thread.
+    wake(task)
+    timer = Timer(GATHER_SECONDS, _wake_for_others, (app, task))
+    timer.daemon = True
+    timer.start()
+
+
+def _wake_for_others(app: Flask, task: TaskName) -> None:
+    gathering: dict[TaskName, bool] = app.extensions["zbor_gathering"]
+    with _lock:
+        # Whoever comes from now on sends one again: it must be sent after what they stored.
+        others = gathering.pop(task)
+    if others:
+        with app.app_context():
+            wake(task)
 
 
 def arrived(task: str) -> None:

@@ -28,7 +28,9 @@ CSP = "; ".join(
     ]
 )
 CONSOLE_CSP = f"{CSP}; script-src 'self'; connect-src 'self'"
-"""Passkeys work by script alone, and lists move less with htmx. The public site needs neither, and runs none."""
+"""Passkeys work by script alone, and lists move less with htmx."""
+FORM_CSP = f"{CSP}; script-src 'self'; worker-src 'self'; connect-src 'self'"
+"""Of the one public page with a script, which works for a proof that a browser sent the form. All others run none."""
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     # Not `no-referrer`: under it browsers send `Origin: null` with our own forms, and we check the origin.
@@ -81,6 +83,8 @@ def declared_entry(app: Flask, endpoint: str) -> str | None:
 def register_security(app: Flask, csp: str) -> None:
     """Deny by default, check the origin of every form, and put the headers on every answer."""
 
+    headers = [("Content-Security-Policy", csp), *HEADERS.items()]
+
     @app.before_request
     def check_path() -> None:
         if "\0" in request.path or any("\0" in value for value in request.args.values()):
@@ -118,9 +122,10 @@ def register_security(app: Flask, csp: str) -> None:
 
     @app.after_request
     def add_headers(response: Response) -> Response:
-        response.headers.setdefault("Content-Security-Policy", csp)
-        for name, value in HEADERS.items():
-            response.headers.setdefault(name, value)
+        there = {name for name, _ in response.headers}
+        for name, value in headers:
+            if name not in there:
+                response.headers.add(name, value)
         if not response.headers.get("X-Frame-Options"):
             del response.headers["X-Frame-Options"]  # A view that may be framed says so by an empty one.
         if request.endpoint != "static":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from functools import cache
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from flask import current_app, request
 from limits import parse
@@ -30,8 +30,18 @@ def attempt(limit: str, what: str, *who: object) -> bool:
 
 def network() -> str:
     """The network a request comes from: /24 of an IPv4 address, /48 of an IPv6 address."""
-    address = ip_address(request.remote_addr or "0.0.0.0")  # noqa: S104  # Nobody listens there; it stands for "unknown".
+    address = _address()
     return str(ip_network(f"{address}/{24 if address.version == 4 else 48}", strict=False))
+
+
+def is_from_the_internet() -> bool:
+    """Whether the address is one of the internet. Any other is a proxy's, or a neighbour's, and tells visitors not apart."""
+    return _address().is_global
+
+
+def _address() -> IPv4Address | IPv6Address:
+    address = ip_address(request.remote_addr or "0.0.0.0")  # noqa: S104  # Nobody listens there; it stands for "unknown".
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 def _limiter() -> FixedWindowRateLimiter:

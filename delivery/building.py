@@ -8,13 +8,14 @@ import os
 import secrets
 from collections import Counter
 from collections.abc import Collection
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from babel import Locale
 from babel.dates import format_date
+from babel.numbers import format_decimal
 from sqlalchemy import func, select
 
 from core.answers import answer
@@ -30,6 +31,7 @@ from delivery.document import (
     BundleDocument,
     BundleEngine,
     EarlierAppeal,
+    PrintedHead,
     RegisterRow,
     archive,
     fill,
@@ -39,7 +41,9 @@ from delivery.document import (
     signed_on,
 )
 from delivery.models import DOWNLOAD_LIFETIME, Bundle, BundleState, Download
-from petitions.models import Addressee
+from petitions.models import Addressee, Petition
+from petitions.proving import head_as_json, log_keys, newest_head
+from petitions.pub import PublicTreeHead
 from petitions.register import EarlierText, ReadText, count_by_state, earlier_texts, read_counted
 from petitions.services import newest_text
 from petitions.texts import demands_html
@@ -54,7 +58,8 @@ def build(claim: Claim, keyring: Keyring, draw: BundleEngine, config: Config) ->
     volumes = draw(document)
     show_step(claim, "sealing")
     row_key_id, row_key = new_row_key()
-    ciphertext = encrypt(row_key, archive(document.bundle_code, volumes), context("bundles", claim.bundle_id))
+    packed = archive(document.bundle_code, volumes, document.manifest or {})
+    ciphertext = encrypt(row_key, packed, context("bundles", claim.bundle_id))
     path = bundle_path(config, claim.bundle_id, claim.fence)
     _write_whole(path, ciphertext)
     write(
@@ -80,6 +85,8 @@ def _collect(claim: Claim, keyring: Keyring, config: Config) -> BundleDocument:
     db.session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
     bundle = db.session.get_one(Bundle, claim.bundle_id)
     addressee = db.session.get_one(Addressee, bundle.addressee_id)
+    slug = db.session.get_one(Petition, bundle.petition_id).slug
+    head = newest_head(bundle.petition_id)
     official = addressee.languages.split()
     language = letter_language(official)
     texts = letter_texts(language) or {}
@@ -104,11 +111,13 @@ def _collect(claim: Claim, keyring: Keyring, config: Config) -> BundleDocument:
             "reply_to": config.contact_address or config.public_url,
             "bundle_id": code,
             "city": addressee.city,
+            "log_address": f"{config.public_url}/petitions/{slug}/log",
         },
     )
     # Received before the cut-off but confirmed after it: for this bundle, still waiting.
     counts["pending"] = counts.get("pending", 0) + counts.get("counted", 0) - len(rows)
     counts["counted"] = len(rows)
+    hashed = register_hash(rows)
     order = ("counted", "pending", "duplicate", "quarantined", "rejected", "withdrawn", "expired")
     document = BundleDocument(
         bundle_code=code,
@@ -127,7 +136,17 @@ def _collect(claim: Claim, keyring: Keyring, config: Config) -> BundleDocument:
             *((letter[state], counts.get(state, 0)) for state in order),
         ],
         rows=rows,
-        register_hash=register_hash(rows),
+        register_hash=hashed,
+        head=_printed(head, language) if head is not None else None,
+        manifest={
+            "petition": slug,
+            "addressee": addressee.code,
+            "counted": len(rows),
+            "cutoff": f"{bundle.cutoff_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+            "register_hash": hashed,
+            "tree_head": head_as_json(slug, head) if head is not None else None,
+            "key": log_keys([head.key_id])[0] if head is not None else None,
+        },
     )
     db.session.rollback()
     return document
@@ -141,6 +160,16 @@ def _earlier(one: EarlierText, texts: dict[str, Any], language: str) -> EarlierA
         html=one.text.body_html,
         demands_html=demands_html(one.text.demands),
         language=one.text.language,
+    )
+
+
+def _printed(head: PublicTreeHead, language: str) -> PrintedHead:
+    root = head.root.hex()
+    return PrintedHead(
+        size=format_decimal(head.size, locale=language),
+        counted=format_decimal(head.counted, locale=language),
+        signed=_moment(head.signed_at, language),
+        root=[root[at : at + 8] for at in range(0, len(root), 8)],
     )
 
 

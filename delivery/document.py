@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import tomllib
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
@@ -52,6 +53,17 @@ class EarlierAppeal:
 
 
 @dataclass(frozen=True, slots=True)
+class PrintedHead:
+    """The newest tree head of the petition's log, as it is printed: whoever has the paper can hold the log to it."""
+
+    size: str
+    counted: str
+    signed: str
+    root: Sequence[str]
+    """In hexadecimal, in groups of eight."""
+
+
+@dataclass(frozen=True, slots=True)
 class BundleDocument:
     """All that is printed. `letter` holds the texts of one language (delivery/data/letters), placeholders filled."""
 
@@ -70,6 +82,10 @@ class BundleDocument:
     demands_html: str = ""
     """A numbered list; empty when there are none."""
     earlier: Sequence[EarlierAppeal] = ()
+    head: PrintedHead | None = None
+    """None while the log has none."""
+    manifest: Mapping[str, Any] | None = None
+    """What the manifest says of the bundle as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +105,19 @@ class BundleEngine(Protocol):
         ...
 
 
-def archive(bundle_code: str, volumes: Sequence[Volume]) -> bytes:
-    """A ZIP file with the volumes, numbered, in a folder with the bundle's name."""
-    packed = BytesIO()
+def archive(bundle_code: str, volumes: Sequence[Volume], manifest: Mapping[str, Any]) -> bytes:
+    """A ZIP file with the volumes, numbered, in a folder with the bundle's name, and a manifest with the SHA-256 of each.
+
+    static/zbor-verify.py checks it. The manifest names no signer.
+    """
+    packed, listed = BytesIO(), []
     with ZipFile(packed, "w", ZIP_DEFLATED) as file:
         for number, volume in enumerate(volumes, start=1):
-            file.writestr(f"{bundle_code}/{bundle_code}-{number}-{volume.name}.pdf", volume.content)
+            name = f"{bundle_code}-{number}-{volume.name}.pdf"
+            file.writestr(f"{bundle_code}/{name}", volume.content)
+            listed.append({"name": name, "pages": volume.pages, "sha256": hashlib.sha256(volume.content).hexdigest()})
+        whole = {"zbor": "bundle/1", "bundle": bundle_code, **manifest, "files": listed}
+        file.writestr(f"{bundle_code}/manifest.json", json.dumps(whole, indent=1) + "\n")
     return packed.getvalue()
 
 

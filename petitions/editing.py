@@ -199,6 +199,7 @@ class Settings:
     opens_at: datetime | None
     closes_at: datetime | None
     min_age: int | None
+    per_mailbox: int
     thresholds: list[int]
 
 
@@ -223,7 +224,7 @@ def save_settings(account: Account, petition_id: int, revision: int, wanted: Set
         if db.session.scalar(select(Petition.id).where(Petition.slug == wanted.slug, Petition.id != petition_id)):
             db.session.rollback()
             raise SlugTakenError
-        for name in ("kind", "slug", "fallback_addressee_id", "opens_at", "min_age"):
+        for name in ("kind", "slug", "fallback_addressee_id", "opens_at", "min_age", "per_mailbox"):
             setattr(petition, name, getattr(wanted, name))
     petition.revision += 1
     try:

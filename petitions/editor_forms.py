@@ -35,7 +35,8 @@ def _line(label: Any, longest: int, missing: Any = None, **options: Any) -> Stri
     return StringField(label, [*needed, Length(max=longest, message=TOO_LONG)], filters=[tidy_prose], **options)
 
 
-def _lines(label: Any, longest: int, missing: Any = None, tidied: Any = tidy_lines, **options: Any) -> TextAreaField:
+def lines(label: Any, longest: int, missing: Any = None, tidied: Any = tidy_lines, **options: Any) -> TextAreaField:
+    """A field for several lines of at most `longest` characters, with the sentence for an empty one if it must not be."""
     needed = [DataRequired(missing)] if missing else []
     return TextAreaField(label, [*needed, Length(max=longest, message=TOO_LONG)], filters=[tidied], **options)
 
@@ -76,12 +77,12 @@ class TextForm(Revised):
     """The text in one language."""
 
     title = _line(_l("Title"), MAX_TITLE, _l("Write a title."), description=_l("What you ask for, in one line."))
-    summary = _lines(
+    summary = lines(
         _l("Summary"),
         MAX_SUMMARY,
         description=_l("Two or three sentences for lists, and for those who share the link."),
     )
-    body = _lines(
+    body = lines(
         _l("Appeal"),
         MAX_BODY,
         tidied=tidy_text,
@@ -89,7 +90,7 @@ class TextForm(Revised):
             "An empty line begins a paragraph. ## makes a heading, - an item of a list, **two stars** make bold, > a quotation, [words](https://…) a link."
         ),
     )
-    demands = _lines(
+    demands = lines(
         _l("Demands"),
         MAX_DEMANDS,
         description=_l("One a line, if you have any. The page numbers them."),
@@ -207,6 +208,10 @@ class SettingsForm(LaterSettingsForm):
         ),
     )
     min_age = ChoiceField(_l("Youngest age of signers"))
+    per_mailbox = ChoiceField(
+        _l("Signatures with one mailbox"),
+        description=_l("Couples often share a mailbox. Two signatures then need two different names."),
+    )
     opens_at = LocalTime(
         _l("Opens"),
         [Optional()],
@@ -219,6 +224,7 @@ class SettingsForm(LaterSettingsForm):
         self.fallback.choices = [("", _("Choose one")), *((str(number), name) for number, name in chosen)]
         ages = [(str(age), ngettext("%(num)s year", "%(num)s years", age)) for age in range(13, 22)]
         self.min_age.choices = [("", _("No limit")), *ages]
+        self.per_mailbox.choices = [("1", _("One")), ("2", _("Two, for couples"))]
 
     def validate_slug(self, field: StringField) -> None:
         """Raises ValidationError for what cannot stand in an address."""
@@ -323,7 +329,7 @@ PICTURE_SENTENCES = {
 class SignatoriesForm(FlaskForm):
     """First signatories, many at once."""
 
-    people = _lines(
+    people = lines(
         _l("Names"),
         10_000,
         _l("Write at least one name."),
@@ -358,7 +364,7 @@ class SignatoriesForm(FlaskForm):
 class SubmissionForm(FlaskForm):
     """Words to the second person."""
 
-    reason = _lines(
+    reason = lines(
         _l("What the reviewer should know"),
         MAX_REASON,
     )
@@ -367,7 +373,7 @@ class SubmissionForm(FlaskForm):
 class VersionForm(FlaskForm):
     """A new version, with the note that the public reads."""
 
-    note = _lines(
+    note = lines(
         _l("What has changed, and why"),
         MAX_REASON,
         _l("Write a sentence; everybody who reads the petition can read it."),
@@ -383,7 +389,7 @@ class VersionForm(FlaskForm):
 class PublicReasonForm(FlaskForm):
     """Why a petition is taken down."""
 
-    reason = _lines(
+    reason = lines(
         _l("Reason"),
         MAX_REASON,
         _l("Say why; it stands where the petition stood."),
@@ -395,7 +401,7 @@ class NewsForm(Revised):
     """News in one language."""
 
     title = _line(_l("Title"), 120, _l("Write a title."))
-    body = _lines(
+    body = lines(
         _l("Text"),
         5000,
         _l("Write what is new."),

@@ -16,6 +16,8 @@ from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from markupsafe import Markup, escape
 from wtforms import BooleanField, EmailField, Field, HiddenField, StringField, TextAreaField
+from wtforms.fields.core import Label, UnboundField
+from wtforms.utils import unset_value
 from wtforms.validators import InputRequired, StopValidation, ValidationError
 from wtforms.widgets import html_params
 
@@ -25,7 +27,23 @@ from core.lists import FilterForm
 from core.typed import MAX_EMAIL, normal_email, tidy, tidy_lines
 from petitions.models import PETITION_STATE_LABELS, PUBLIC_STATES, REPORT_REASON_LABELS
 from petitions.reading import PetitionPage
-from petitions.rules import MAX_CITY, MAX_NAME, MAX_REPORT, NO_COUNTRY, is_throwaway, problem_with
+from petitions.rules import MAX_CITY, MAX_NAME, MAX_REPORT, NO_COUNTRY, is_throwaway, is_watched, problem_with
+
+
+class CarriedField(HiddenField):
+    """What a form carries from the page that showed it. It comes back as it is, and nothing is said about it."""
+
+    def process(self, formdata: Any, data: Any = unset_value, extra_filters: Any = None) -> None:
+        """As WTForms does for a field without filters and validators."""
+        self.process_errors: list[str] = []
+        self.data = formdata.get(self.name) if formdata else None if data is unset_value else data
+
+    def validate(self, _form: Any, _extra_validators: Any = ()) -> bool:
+        """There is nothing to check."""
+        return True
+
+
+_first_fields: dict[UnboundField, Field] = {}
 
 
 class PublicForm(FlaskForm):
@@ -34,7 +52,22 @@ class PublicForm(FlaskForm):
     class Meta:
         csrf = False
 
-    event_id = HiddenField()
+        def get_translations(self, _form: Any) -> None:
+            """All wordings are our own; looking for WTForms' would cost each form some reading of files."""
+
+        def bind_field(self, form: Any, unbound_field: UnboundField, options: dict[str, Any]) -> Field:
+            """A copy of the field as it was made the first time: making all of them anew took a fifth of a signature's time."""
+            first = _first_fields.get(unbound_field)
+            if first is None:
+                first = _first_fields[unbound_field] = unbound_field.bind(form=form, **options)
+                first._form = None  # noqa: SLF001  # It must not keep what the first visitor typed.
+            field: Field = object.__new__(
+                type(first)
+            )  # By its own name a field makes something else, as in the classes here.
+            field.__dict__.update(first.__dict__, _form=form, meta=self)
+            return field
+
+    event_id = CarriedField()
 
     def event(self) -> UUID:
         """Id of the event this form becomes. Made with the form, so that sending it twice adds nothing."""
@@ -138,6 +171,10 @@ class CountryField(Field):
     page: PetitionPage | None = None
 
 
+VISIBILITY = _l("I agree that my signature is handed over in this way")
+UPDATES = _l("Write to me about what becomes of this petition.")
+
+
 def _visibility_choices() -> list[tuple[str, LazyString]]:
     return [
         ("ministry", _l("With my name and city, for the ministry and the coordinator who hands them over.")),
@@ -151,18 +188,24 @@ class ConsentForm(PublicForm):
     """What a signer agrees to. The wordings are what is agreed to, and their hash goes with the signature."""
 
     visibility = OneOfField(
-        _l("I agree that my signature is handed over in this way"),
+        VISIBILITY,
         [InputRequired(_l("Choose who may see your name. Without your consent we cannot hand anything over."))],
         choices=choices(_visibility_choices()),
         description=_l("If you or your relatives may be at risk, choose “counted only”. You can change it later."),
     )
-    updates = BooleanField(_l("Write to me about what becomes of this petition."))
+    updates = BooleanField(UPDATES)
 
     def consent_hash(self) -> str:
         """SHA-256 of the wordings on the signer's screen, in order, one a line."""
-        labels = [choice[1] for choice in _visibility_choices()]
-        wordings = [self.visibility.label.text, *labels, self.updates.label.text]
-        return hashlib.sha256("\n".join(str(one) for one in wordings).encode()).hexdigest()
+        return _consent_hash(current_language())
+
+
+@lru_cache
+def _consent_hash(_language: str) -> str:
+    """The hash in the language in force, which the wordings speak by themselves."""
+    labels = [choice[1] for choice in _visibility_choices()]
+    wordings = [VISIBILITY, *labels, UPDATES]
+    return hashlib.sha256("\n".join(str(one) for one in wordings).encode()).hexdigest()
 
 
 class SignForm(ConsentForm):
@@ -178,6 +221,7 @@ class SignForm(ConsentForm):
         [MailAddress()],
         description=_l("Only to confirm your signature. It is never handed over or shown."),
     )
+    watched_anyway = BooleanField(_l("Use this address all the same."))
     country = CountryField(
         _l("Country where you live"),
         description=_l(
@@ -186,8 +230,10 @@ class SignForm(ConsentForm):
     )
     city = StringField(_l("City"), [PlainText(MAX_CITY, _l("Enter the city or town where you live."))])
     of_age = BooleanField()
-    text_hash = HiddenField()
-    routes_hash = HiddenField()
+    text_hash = CarriedField()
+    routes_hash = CarriedField()
+    shown = CarriedField()
+    proof = CarriedField()
     website = StringField(_l("Leave this field empty"))
 
     def __init__(self, page: PetitionPage | None = None, **kwargs: Any) -> None:
@@ -200,7 +246,23 @@ class SignForm(ConsentForm):
         if self.min_age is None:
             del self.of_age
         else:
-            self.of_age.label.text = _("I am at least %(years)s years old.", years=self.min_age)
+            self.of_age.label = Label(self.of_age.id, _("I am at least %(years)s years old.", years=self.min_age))
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether the typed address is at a provider that a state watches; then its owner is asked."""
+        return is_watched(self.email.data or "")
+
+    def validate_email(self, field: Field) -> None:
+        """An address that a state can read goes through once its owner has been told."""
+        if self.is_watched and not self.watched_anyway.data:
+            domain = (field.data or "").rpartition("@")[2]
+            raise ValidationError(
+                _(
+                    "The authorities of Belarus or Russia can read mail at %(domain)s, and so learn that you sign. Another address is safer, such as one at a provider abroad.",
+                    domain=domain,
+                )
+            )
 
     def validate_country(self, field: Field) -> None:
         """A code of the list; an empty choice and an unknown code get different sentences."""

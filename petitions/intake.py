@@ -1,4 +1,4 @@
-"""How `sign` events become signatures: checked, compared, sealed, and written to. What comes later is in states.py.
+"""How `sign` events become signatures: checked, compared, screened, sealed, and written to. What comes later is in states.py.
 
 Runs in the worker, inside the drain's transaction; keys are passed in. Nothing here commits.
 """
@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import select, tuple_
+from sqlalchemy.dialects.postgresql import insert
 
 from core.config import LANGUAGES
 from core.extensions import db
@@ -19,9 +21,13 @@ from core.inbox import InboxEvent
 from core.keyring import Keyring
 from core.records import encrypt_record, new_row_keys
 from core.typed import normal_email, tidy
+from petitions.alike import is_same_person, mark_alike
+from petitions.bursts import Mark, Sighted, count_recent, find_bursts, hour_of
 from petitions.mailboxes import Key, lock_mailboxes, take_mail
 from petitions.mails import mail_to_signer
 from petitions.models import (
+    BurstKind,
+    Hold,
     Mailbox,
     Petition,
     PetitionAddressee,
@@ -29,16 +35,29 @@ from petitions.models import (
     PetitionText,
     Signature,
     SignatureState,
+    SpentProof,
+    Trace,
 )
-from petitions.rules import MAX_CITY, MAX_NAME, NO_COUNTRY, VISIBILITIES, canonical_mailbox, is_throwaway, problem_with
-from petitions.states import Outcome, place
+from petitions.rules import (
+    MAX_CITY,
+    MAX_NAME,
+    NO_COUNTRY,
+    VISIBILITIES,
+    canonical_mailbox,
+    is_large_provider,
+    is_throwaway,
+    is_watched,
+    problem_with,
+)
+from petitions.screening import HOLD, Seen, is_nobodys, read_signals, score, unproved
+from petitions.states import Outcome, open_record, place
 
 Opened = tuple[InboxEvent, Mapping[str, Any]]
 """An event with its payload."""
 
 
 def record_signatures(opened: Sequence[Opened], keyring: Keyring) -> list[Outcome]:
-    """Each `sign` event becomes a signature: pending with a mail to confirm, or duplicate, or rejected.
+    """Each `sign` event becomes a signature: pending with a mail to confirm, held back for people, duplicate, or rejected.
 
     Many at once, because most of the time goes into statements: what all need is asked for once, and what all leave
     behind is written together.
@@ -62,14 +81,22 @@ def record_signatures(opened: Sequence[Opened], keyring: Keyring) -> list[Outcom
     counted = _counted_of(keys)
     for one in arrivals:
         if one.signature.mailbox_hmac is not None:
-            one.settle(mailboxes[one.mailbox_key], counted.get(one.mailbox_key))
-    to_be_mailed = [one for one in arrivals if one.template]
-    for one, (key_id, key) in zip(to_be_mailed, new_row_keys(len(to_be_mailed)), strict=True):
+            one.settle(mailboxes[one.mailbox_key], counted.get(one.mailbox_key, []), keyring)
+    _screen([one for one in arrivals if one.signature.state == SignatureState.PENDING], keyring)
+    to_be_sealed = [one for one in arrivals if one.is_kept]
+    for one, (key_id, key) in zip(to_be_sealed, new_row_keys(len(to_be_sealed)), strict=True):
         one.seal(key_id, key, keyring)
     db.session.add_all(one.signature for one in arrivals)
     db.session.flush()
+    _write_traces(arrivals)
     outcomes = {
-        one.event.id: Outcome(None, Counter({place(one.signature): 1}), int(one.template is not None))
+        one.event.id: Outcome(
+            None,
+            Counter({place(one.signature): 1}),
+            int(one.template is not None),
+            sighted=one.sighted,
+            free=one.free,
+        )
         for one in arrivals
     }
     return [outcomes.get(event.id, Outcome(None, Counter())) for event, _ in opened]
@@ -86,6 +113,10 @@ class _Arrival:
         self.language = wish if isinstance(wish, str) and wish in LANGUAGES else "en"
         self.template: str | None = None
         self.counted_id: UUID | None = None
+        self.seen, self.score, self.reasons = Seen(), 0, list[str]()
+        self.sighted: tuple[Sighted, ...] = ()
+        self.free = frozenset[Mark]()
+        self.burst_id: int | None = None
         self.signature = Signature(
             id=uuid4(),
             event_id=event.id,
@@ -101,13 +132,23 @@ class _Arrival:
         """Whose signature it is."""
         return self.signature.petition_id, self.signature.mailbox_hmac or b""
 
+    @property
+    def domain(self) -> str:
+        """What stands behind the @."""
+        return str(self.email).rpartition("@")[2].lower()
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether anything personal of it is stored: of duplicates the address, until their mail is sent."""
+        return self.template is not None or self.signature.state == SignatureState.QUARANTINED
+
     def check(self, keyring: Keyring, texts: Collection[_Text]) -> None:
         """Reject it, or give it the blind index of its mailbox."""
         self.signature.reason = _reason_to_reject(self.petition, self.event, self.payload, self.email, texts)
         if self.signature.reason is None and self.email is not None:
             self.signature.mailbox_hmac = keyring.mailbox_hmac(self.petition.id, canonical_mailbox(self.email))
 
-    def settle(self, mailbox: Mailbox, counted_id: UUID | None) -> None:
+    def settle(self, mailbox: Mailbox, counted: Sequence[Signature], keyring: Keyring) -> None:
         """Whether this mailbox may still be counted, and which mail says so."""
         signature = self.signature
         if not take_mail(mailbox, signature.received_at):
@@ -118,23 +159,139 @@ class _Arrival:
             else:
                 signature.state, signature.reason = SignatureState.DUPLICATE, "too_many"
             return
-        self.counted_id = counted_id
-        if counted_id is None:
+        known = self._counted_as(counted, keyring)
+        if known is None:
             signature.state, self.template = SignatureState.PENDING, "confirm"
             signature.wants_updates = self.payload["consent"].get("updates") is True
+            return
+        self.counted_id, signature.reason = known
+        signature.state, self.template = SignatureState.DUPLICATE, "already_signed"
+
+    def _counted_as(self, counted: Sequence[Signature], keyring: Keyring) -> tuple[UUID, str] | None:
+        """Which counted signature of the mailbox leaves no room for this one, and why; None when there is room."""
+        if self.petition.per_mailbox > 1:
+            for one in counted:
+                if is_same_person(self.payload["name"], open_record(one, keyring)["name"]):
+                    return one.id, "alike"
+        return (counted[0].id, "already_counted") if len(counted) >= self.petition.per_mailbox else None
+
+    def screen(self, seen: Seen, bursts: Mapping[str, int]) -> None:
+        """Hold it back, or reject it, when too much speaks against it. `bursts` are those that it belongs to, by kind."""
+        self.seen = replace(seen, bursts=frozenset(bursts))
+        self.score, self.reasons = score(self.seen)
+        self.burst_id = next(iter(bursts.values()), None)
+        if self.score < HOLD:
+            return
+        signature, rejected = self.signature, is_nobodys(self.reasons)
+        if bursts or rejected:
+            # Whoever floods a petition with other people's addresses must not have us write to all of them; a mail is
+            # sent when people have released it.
+            self.template = None
+        if rejected:
+            signature.state, signature.reason, signature.mailbox_hmac = SignatureState.REJECTED, "machine", None
+            signature.wants_updates = False
         else:
-            signature.state, signature.reason = SignatureState.DUPLICATE, "already_counted"
-            self.template = "already_signed"
+            signature.state, signature.reason = SignatureState.QUARANTINED, self.reasons[0]
 
     def seal(self, key_id: UUID, key: bytes, keyring: Keyring) -> None:
-        """Encrypt what is personal, and queue the mail."""
+        """Encrypt what is personal, and queue the mail if there is one."""
         signature = self.signature
         signature.row_key_id = key_id
         if self.counted_id is None:
             signature.sealed = encrypt_record(key, "signatures", signature.id, self.payload)
-        mail_to_signer(
-            str(self.template), signature, key_id, key, str(self.email), self.language, keyring, self.counted_id
+        if self.template is not None:
+            mail_to_signer(
+                self.template, signature, key_id, key, str(self.email), self.language, keyring, self.counted_id
+            )
+
+
+def _screen(arrivals: Sequence[_Arrival], keyring: Keyring) -> None:
+    """Score signatures by how they came, and by what came with them."""
+    if not arrivals:
+        return
+    seen = [read_signals(one.payload) for one in arrivals]
+    fresh = _spend([one.proof_id for one in seen if one.proof_id is not None])
+    moment = max(one.event.received_at for one in arrivals)
+    marks, domains, total = list[list[Mark]](), dict[Mark, str](), Counter[Sighted]()
+    for one, what in zip(arrivals, seen, strict=True):
+        petition_id, own = one.petition.id, list[Mark]()
+        if what.network is not None:
+            own.append((petition_id, BurstKind.NETWORK, what.network))
+        if not is_large_provider(one.domain):
+            mark = petition_id, str(BurstKind.DOMAIN), domain_key(petition_id, one.domain, keyring)
+            own.append(mark)
+            domains[mark] = one.domain
+        marks.append(own)
+        one.sighted = tuple((*mark, hour_of(one.event.received_at)) for mark in own)
+        total.update(one.sighted)
+    recent = count_recent(total, moment)
+    bursts = find_bursts(recent, domains, moment)
+    alike = mark_alike([one.payload["name"] for one in arrivals], [own[0] if own else None for own in marks])
+    for one, what, own, is_alike in zip(arrivals, seen, marks, alike, strict=True):
+        unspent = what.proof_id is None or what.proof_id in fresh
+        fresh.discard(what.proof_id)
+        by_kind = {kind: recent[mark] for mark in own for kind in [mark[1]]}
+        one.free = frozenset(own) - bursts.keys()
+        one.screen(
+            replace(
+                what if unspent else unproved(what),
+                watched=is_watched(str(one.email)),
+                alike=is_alike,
+                from_network=by_kind.get(BurstKind.NETWORK, 0),
+                with_domain=by_kind.get(BurstKind.DOMAIN, 0),
+            ),
+            {mark[1]: bursts[mark] for mark in own if mark in bursts},
         )
+
+
+def _spend(proofs: Collection[bytes]) -> set[bytes | None]:
+    """Those of these proofs of work that nobody has sent before."""
+    if not proofs:
+        return set()
+    rows = [{"id": one} for one in sorted(set(proofs))]
+    return set(db.session.scalars(insert(SpentProof).values(rows).on_conflict_do_nothing().returning(SpentProof.id)))
+
+
+def _write_traces(arrivals: Sequence[_Arrival]) -> None:
+    """What was seen of signatures that may still count, and what those see who decide about the ones that are held back."""
+    traces, holds = list[dict[str, Any]](), list[dict[str, Any]]()
+    for one in arrivals:
+        signature = one.signature
+        if signature.state not in (SignatureState.PENDING, SignatureState.QUARANTINED):
+            continue
+        domain = next((key for _petition, kind, key, _hour in one.sighted if kind == BurstKind.DOMAIN), None)
+        provider = one.domain if domain is None else None
+        known = {"signature_id": signature.id, "petition_id": signature.petition_id}
+        known |= {"score": one.score, "reasons": one.reasons}
+        traces.append(
+            known
+            | {
+                "network": one.seen.network,
+                "domain": domain,
+                "provider": provider,
+                "received_at": signature.received_at,
+            }
+        )
+        if signature.state == SignatureState.QUARANTINED:
+            holds.append(
+                known
+                | {
+                    "burst_id": one.burst_id,
+                    "country_code": signature.country_code,
+                    "hour": hour_of(signature.received_at),
+                    "provider": provider,
+                    "confirmed": False,
+                }
+            )
+    if traces:
+        db.session.execute(insert(Trace), traces)
+    if holds:
+        db.session.execute(insert(Hold), holds)
+
+
+def domain_key(petition_id: int, domain: str, keyring: Keyring) -> bytes:
+    """A keyed hash of a mail domain, of 8 bytes. No mailbox has an empty name, so it is none's."""
+    return keyring.mailbox_hmac(petition_id, f"@{domain}")[:8]
 
 
 class _Routing:
@@ -173,17 +330,15 @@ def _known_texts(petitions: Collection[int]) -> set[_Text]:
     return {(petition_id, str(version), language, text_hash) for petition_id, version, language, text_hash in rows}
 
 
-def _counted_of(keys: Collection[Key]) -> dict[Key, UUID]:
-    """The counted signature of each mailbox that has one."""
-    if not keys:
-        return {}
-    rows = db.session.execute(
-        select(Signature.petition_id, Signature.mailbox_hmac, Signature.id).where(
-            tuple_(Signature.petition_id, Signature.mailbox_hmac).in_(sorted(set(keys))),
-            Signature.state == SignatureState.COUNTED,
-        )
-    )
-    return {(petition_id, mailbox or b""): signature_id for petition_id, mailbox, signature_id in rows}
+def _counted_of(keys: Collection[Key]) -> dict[Key, list[Signature]]:
+    """The counted signatures of each mailbox that has some."""
+    found: dict[Key, list[Signature]] = {}
+    if keys:
+        ours = tuple_(Signature.petition_id, Signature.mailbox_hmac).in_(sorted(set(keys)))
+        query = select(Signature).where(ours, Signature.state == SignatureState.COUNTED).order_by(Signature.seat)
+        for one in db.session.scalars(query):
+            found.setdefault((one.petition_id, one.mailbox_hmac or b""), []).append(one)
+    return found
 
 
 def _reason_to_reject(

@@ -23,11 +23,9 @@ from petitions.mailboxes import guess_was_wrong, lock_mailboxes, may_guess, take
 from petitions.mails import mail_to_signer
 from petitions.models import Addressee, Mailbox, Petition, Report, Signature, SignatureState
 from petitions.rules import MAX_REPORT, REPORT_REASONS, REPORTS_KEPT, VISIBILITIES
-from petitions.states import Outcome, count_signature, named_by_token, show_in_public, take_back, with_family
+from petitions.states import WHOLE, Outcome, count_signature, named_by_token, show_in_public, take_back, with_family
 
 NOTHING = Counter[Any]()
-WHOLE = (SignatureState.PENDING, SignatureState.COUNTED, SignatureState.QUARANTINED)
-"""States of a signature whose personal data is still there."""
 
 
 def _signed_by_event(payload: Mapping[str, Any]) -> Signature | None:
@@ -96,7 +94,9 @@ def was_not_me(event: InboxEvent, payload: Mapping[str, Any], keyring: Keyring) 
     mailbox.seen_at = max(mailbox.seen_at, event.received_at)
     moves, erased = Counter[Any](), None
     for one in family:
-        if one.state == SignatureState.PENDING or (one is signature and one.state in WHOLE):
+        # Nobody has proved to have the mailbox but by what was confirmed, be it counted or held back since.
+        unproved = one.counted_at is None and one.confirmed_at is None
+        if one.state in WHOLE and one.row_key_id is not None and (unproved or one is signature):
             outcome = take_back(one, "not_me")
             moves.update(outcome.moves)
             erased = outcome.erased or erased

@@ -209,3 +209,66 @@ class PublicSigner(Model):
     signature_id: Mapped[UUID] = mapped_column(primary_key=True)
     petition_id: Mapped[int]
     name: Mapped[str]
+
+
+class PublicIntake(Model):
+    """What the form of a petition has to know."""
+
+    __tablename__ = "intake"
+    __table_args__ = VIEW
+
+    petition_id: Mapped[int] = mapped_column(primary_key=True)
+    per_mailbox: Mapped[int]
+    flooded: Mapped[bool]
+    """Whether a burst is going on, in which proofs of work cost more."""
+
+
+class PublicArrival(Model):
+    """How many of the signatures that came on a day are in a state."""
+
+    __tablename__ = "arrivals"
+    __table_args__ = VIEW
+
+    petition_id: Mapped[int] = mapped_column(primary_key=True)
+    day: Mapped[str] = mapped_column(primary_key=True)
+    state: Mapped[str] = mapped_column(primary_key=True)
+    total: Mapped[int]
+
+
+class PublicLeaf(Model):
+    """Entries of the logs of public petitions."""
+
+    __tablename__ = "leaves"
+    __table_args__ = VIEW
+
+    petition_id: Mapped[int] = mapped_column(primary_key=True)
+    index: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    commitment: Mapped[bytes | None] = mapped_column(LargeBinary)
+    about: Mapped[int | None]
+
+
+class PublicTile(Model):
+    """Roots of each 256 of them."""
+
+    __tablename__ = "tiles"
+    __table_args__ = VIEW
+
+    petition_id: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    root: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class PublicTreeHead(Model):
+    """Their signed tree heads."""
+
+    __tablename__ = "tree_heads"
+    __table_args__ = VIEW
+
+    petition_id: Mapped[int] = mapped_column(primary_key=True)
+    size: Mapped[int] = mapped_column(primary_key=True)
+    root: Mapped[bytes] = mapped_column(LargeBinary)
+    counted: Mapped[int]
+    signed_at: Mapped[datetime]
+    key_id: Mapped[UUID]
+    signature: Mapped[bytes] = mapped_column(LargeBinary)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, func, select
 
+from core.caching import kept
 from core.errors import DomainError, NotFoundError, database_may_be_away
 from core.extensions import db
 from core.i18n import place_key
@@ -19,6 +20,7 @@ from petitions.pub import (
     PublicBreakdown,
     PublicCard,
     PublicFirstSignatory,
+    PublicIntake,
     PublicMilestone,
     PublicNews,
     PublicOldText,
@@ -74,6 +76,8 @@ class PetitionPage:
     addressees: Sequence[PublicAddressee] = ()
     routes: Mapping[str, int] | None = None
     """Addressees by country of residence; all other countries are the fallback's."""
+    routes_hash: str = ""
+    """Changes when a signature from any country goes elsewhere."""
 
     @property
     def accepts_signatures(self) -> bool:
@@ -86,10 +90,10 @@ class PetitionPage:
         return next((one for one in self.addressees if one.addressee_id == self.petition.fallback_addressee_id), None)
 
     @property
-    def routes_hash(self) -> str:
-        """Changes when a signature from any country goes elsewhere."""
-        told = repr((sorted((self.routes or {}).items()), self.petition.fallback_addressee_id))
-        return hashlib.sha256(told.encode()).hexdigest()[:16]
+    def receivers(self) -> list[tuple[str, PublicAddressee]]:
+        """Countries, each with the addressee that receives its signatures."""
+        by_number = {one.addressee_id: one for one in self.addressees}
+        return [(code, by_number[number]) for code, number in (self.routes or {}).items() if number in by_number]
 
     def addressee_of(self, country: str) -> int:
         """Number of the addressee that receives a signature from this country."""
@@ -187,6 +191,27 @@ def find_public(slug: str, language: str, text_language: str | None = None, *, r
 
     Not `routed`, it comes without its addressees.
     """
+    return _in_language(_read_public(slug, routed=routed), language, text_language)
+
+
+def find_kept(slug: str, language: str, text_language: str | None = None) -> PetitionPage:
+    """The same as it was some seconds ago (core.caching): for what is made for one visitor, and cannot be kept itself."""
+
+    def read() -> PetitionPage:
+        page = _read_public(slug)
+        for row in (page.petition, *page.texts, *page.addressees):
+            db.session.expunge(row)
+        return page
+
+    return _in_language(kept("petitions", slug, read), language, text_language)
+
+
+def _in_language(page: PetitionPage, language: str, text_language: str | None = None) -> PetitionPage:
+    """The same petition with the text that fits: in the language that was asked for, the reader's, English, or any."""
+    return replace(page, text=best_text(page.texts, text_language, language))
+
+
+def _read_public(slug: str, *, routed: bool = True) -> PetitionPage:
     with database_may_be_away():
         petition = db.session.scalar(select(PublicPetition).where(PublicPetition.slug == slug))
         if petition is None:
@@ -198,16 +223,29 @@ def find_public(slug: str, language: str, text_language: str | None = None, *, r
         ).all()
         if not texts:
             raise NotFoundError
-        text = best_text(texts, text_language, language)
         if not routed:
-            return PetitionPage(petition, text, texts)
+            return PetitionPage(petition, texts[0], texts)
         addressees = db.session.scalars(
             select(PublicAddressee).where(PublicAddressee.petition_id == petition.id).order_by(PublicAddressee.name_en)
         ).all()
-        routes = db.session.execute(
+        rows = db.session.execute(
             select(PublicRoute.country_code, PublicRoute.addressee_id).where(PublicRoute.petition_id == petition.id)
         )
-        return PetitionPage(petition, text, texts, addressees, {one.country_code: one.addressee_id for one in routes})
+        routes = {one.country_code: one.addressee_id for one in rows}
+        whither = repr((sorted(routes.items()), petition.fallback_addressee_id))
+        routes_hash = hashlib.sha256(whither.encode()).hexdigest()[:16]
+        return PetitionPage(petition, texts[0], texts, addressees, routes, routes_hash)
+
+
+def read_intake(slug: str) -> PublicIntake:
+    """What the form of an open petition has to know. Raises NotFoundError for every other one."""
+    is_open = PublicPetition.slug == slug, PublicPetition.state == "open"
+    query = select(PublicIntake).join(PublicPetition, PublicPetition.id == PublicIntake.petition_id).where(*is_open)
+    with database_may_be_away():
+        intake = db.session.scalar(query)
+    if intake is None:
+        raise NotFoundError
+    return intake
 
 
 def read_details(page: PetitionPage, language: str) -> PetitionDetails:

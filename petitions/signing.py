@@ -31,7 +31,8 @@ class SignerInput:
     updates: bool
     of_age: bool
     consent_hash: str
-    filled_trap: bool
+    signals: Mapping[str, Any]
+    """See `petitions.signals.gather`."""
 
 
 def sign(page: PetitionPage, signer: SignerInput, text: PublicText, language: str, event_id: UUID) -> bool:
@@ -56,14 +57,14 @@ def sign(page: PetitionPage, signer: SignerInput, text: PublicText, language: st
         },
         "visibility": signer.visibility,
         "language": language,
-        "trap": signer.filled_trap,
-        "salt": base64.b64encode(os.urandom(16)).decode(),
+        "signals": signer.signals,
+        "salt": base64.b64encode(os.urandom(32)).decode(),
     }
     return append("sign", page.petition.id, payload, event_id)
 
 
 def press_button(kind: str, token: str, secret: str | None, event_id: UUID, **values: Any) -> None:
-    """Store what somebody did with the token of a mail: `confirm`, `withdraw`, `not_me`, `unsubscribe`, `show` or `change`.
+    """Store what somebody did with the token of a mail: `confirm`, `withdraw`, `not_me`, `unsubscribe`, `show`, `change` or `receipt`.
 
     `values` go with it. The worker verifies the token. Raises UnavailableError.
     """

@@ -20,18 +20,29 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.engine import Engine
 from xdist.scheduler import LoadScopeScheduling
 
+from core import inbox
 from core.config import Config, Role
-from core.demo.embedded import EmbeddedPostgres, free_port
+from core.demo.embedded import EmbeddedPostgres, EmbeddedValkey, free_port
+from core.errors import database_may_be_away
 from core.extensions import db
 from core.factory import create_base_app
 from core.keyring import Keyring, load_keyring
-from core.keys import make_secrets, new_sealing_key, read_root_key, root_public_key, write_secret
+from core.keys import (
+    make_secrets,
+    new_sealing_key,
+    read_line,
+    read_signing_key,
+    root_public_key,
+    sign_log_key,
+    write_secret,
+)
 from tests.factories import Factory
 from wsgi import create_app
 
@@ -119,12 +130,13 @@ def migrate(url: str, *command: str) -> subprocess.CompletedProcess[str]:
 
 @dataclass
 class Secrets:
-    """Secrets as they lie on disk, and one listed sealing key."""
+    """Secrets as they lie on disk, and the keys that are listed: one to seal to, and one that signs the logs."""
 
     folder: Path
     root_public_key: bytes
     root_private_key: bytes
     sealing_key: dict[str, Any]
+    log_key: dict[str, Any]
 
 
 @pytest.fixture(scope="session")
@@ -133,9 +145,10 @@ def secrets(tmp_path_factory: pytest.TempPathFactory) -> Secrets:
     make_secrets(folder, "smtp://127.0.0.1:1")
     root = folder / "root" / "root.key"
     now = datetime.now(UTC).replace(microsecond=0)
-    row, private = new_sealing_key(read_root_key(root), "worker", now - timedelta(days=1), now + timedelta(days=30))
+    row, private = new_sealing_key(read_signing_key(root), "worker", now - timedelta(days=1), now + timedelta(days=30))
     write_secret(folder / "worker" / "sealing" / f"{row['id']}.key", private)
-    return Secrets(folder, base64.b64decode(root_public_key(root)), read_root_key(root), row)
+    log_key = read_line(sign_log_key(folder, days=3650))
+    return Secrets(folder, base64.b64decode(root_public_key(root)), read_signing_key(root), row, log_key)
 
 
 def make_config(role: Role, secrets: Secrets, database_url: str, **changes: Any) -> Config:
@@ -154,6 +167,7 @@ def make_config(role: Role, secrets: Secrets, database_url: str, **changes: Any)
         "contact_address": "organisers@example.org",
         "mail_from": "zbor@example.org",
         "bundle_dir": secrets.folder / "bundles",
+        "name_server": "off",
     }
     return Config(**{**values, **changes})
 
@@ -264,14 +278,26 @@ def superuser(postgres: EmbeddedPostgres) -> Iterator[Engine]:
     engine.dispose()
 
 
+def _insert_by_session(values: tuple[Any, ...]) -> bool:
+    """What `core.inbox.insert_row` does over a connection of its own, in the test's transaction."""
+    with database_may_be_away():
+        result = db.session.connection().exec_driver_sql(inbox.APPEND, values)
+        db.session.commit()
+    return result.rowcount == 1
+
+
 @pytest.fixture
-def house(superuser: Engine, secrets: Secrets, postgres: EmbeddedPostgres) -> Iterator[House]:
+def house(
+    superuser: Engine, secrets: Secrets, postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[House]:
     """All applications in one transaction that is rolled back."""
+    monkeypatch.setattr(inbox, "insert_row", _insert_by_session)
     db.session.session_factory.configure(join_transaction_mode="create_savepoint")
     with superuser.connect() as connection:
         transaction = connection.begin()
         made = House(secrets, connection, postgres.url("web"))
         made.list_key(secrets.sealing_key)
+        made.list_key(secrets.log_key)
         yield made
         transaction.rollback()
 
@@ -293,6 +319,7 @@ def own_database(postgres: EmbeddedPostgres, secrets: Secrets, request: pytest.F
         app.test_client_class = VisitorClient
         made.apps[role] = app
     made.list_key(secrets.sealing_key)
+    made.list_key(secrets.log_key)
     yield made
     for app in made.apps.values():
         with app.app_context():
@@ -300,6 +327,21 @@ def own_database(postgres: EmbeddedPostgres, secrets: Secrets, request: pytest.F
     engine.dispose()
     with postgres.connect("postgres", "postgres") as connection:
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def valkey(tmp_path: Path) -> Iterator[redis.Redis]:
+    """An empty Valkey of the test's own."""
+    server = EmbeddedValkey(tmp_path / "valkey", free_port())
+    server.start()
+    with redis.Redis.from_url(server.url) as client:
+        yield client
+    server.stop()
+
+
+def url_of(valkey: redis.Redis) -> str:
+    """What an application is told to find it."""
+    return f"redis://127.0.0.1:{valkey.connection_pool.connection_kwargs['port']}/0"
 
 
 @pytest.fixture

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import html
+import os
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from itertools import count
+from threading import Barrier
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pyotp
+import pytest
 from flask.testing import FlaskClient
 
 from core.config import Role
@@ -252,3 +258,73 @@ def agree(house: House, object_id: object) -> None:
         d=approver,
         o=str(object_id),
     )
+
+
+def many_counted(house: House, petition_id: int, number: int) -> list[UUID]:
+    """Counted signatures with sealed records, made faster than by signing. No tally knows of them."""
+    from core.extensions import db
+    from core.records import encrypt_record, new_row_keys
+    from petitions.models import Signature
+
+    addressee_id = house.value(
+        "SELECT min(addressee_id) FROM petition_addressees WHERE petition_id = :p", p=petition_id
+    )
+    text = house.value("SELECT hash FROM petition_texts WHERE petition_id = :p LIMIT 1", p=petition_id)
+    made = [uuid4() for _ in range(number)]
+    house.sql(
+        "INSERT INTO inbox (id, kind, petition_id, key_id, state, origin)"
+        " SELECT id, 'sign', :p, :k, 'done', 'zbor_web' FROM unnest(CAST(:ids AS uuid[])) AS id",
+        p=petition_id,
+        k=house.secrets.sealing_key["id"],
+        ids=made,
+    )
+    with house.inside(Role.WORKER):
+        for at, (key_id, key) in zip(made, new_row_keys(number), strict=True):
+            record = {
+                "name": f"Signer {at}", "city": "Białystok", "country": "PL", "email": f"{at}@example.org", "visibility": "counted",
+                "text": {"hash": text, "language": "en", "version": 1}, "salt": base64.b64encode(os.urandom(32)).decode(),
+                "consent": {"ministry": False, "public": False, "updates": False, "hash": ""}, "language": "en",
+            }  # fmt: skip
+            db.session.add(
+                Signature(
+                    id=at,
+                    event_id=at,
+                    petition_id=petition_id,
+                    addressee_id=addressee_id,
+                    country_code="PL",
+                    state="counted",
+                    mailbox_hmac=at.bytes,
+                    row_key_id=key_id,
+                    sealed=encrypt_record(key, "signatures", at, record),
+                    received_at=datetime.now(UTC),
+                    counted_at=datetime.now(UTC),
+                )
+            )
+        db.session.commit()
+    return made
+
+
+def write_logs(house: House) -> int:
+    """Let the worker write what is due into the logs. Returns the number of entries."""
+    from petitions.logbook import write_due
+
+    with house.inside(Role.WORKER):
+        return write_due(house.keyring)
+
+
+def confirm_at_once(house: House, monkeypatch: pytest.MonkeyPatch, rows: list[Any]) -> None:
+    """Two workers confirm two signatures at the same moment, each in a transaction of its own."""
+    from worker import drain
+
+    barrier, real = Barrier(2, timeout=10), drain.HANDLERS[drain.WEB, "confirm"]
+
+    def together(opened: Any, keyring: Any) -> Any:
+        barrier.wait()
+        return real(opened, keyring)
+
+    for row in rows:
+        press(house.client(), f"/confirm/{token(house, 'confirm', row.id)}")
+    monkeypatch.setattr(drain, "HANDLERS", {**drain.HANDLERS, (drain.WEB, "confirm"): together})
+    monkeypatch.setattr(drain, "BATCH", 1)
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(lambda _number: house.drain(), range(2))) == [1, 1]

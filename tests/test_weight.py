@@ -75,6 +75,21 @@ def test_first_visit_to_a_petition_weighs_under_forty_kilobytes(house: House, la
     assert sum(loaded.values()) < MOST, sorted(loaded.items(), key=lambda item: -item[1])
 
 
+@pytest.mark.parametrize("language", ["en", "be", "pl"])
+def test_the_form_weighs_under_forty_kilobytes_until_it_is_touched(house: House, language: str) -> None:
+    with house.inside(Role.CONSOLE):
+        seed_addressees()
+        seed_petition()
+        db.session.commit()
+    path = f"/petitions/no-recognition/sign?lang={language}&text={language}"
+    answer = house.client().get(path, headers={"Accept-Encoding": "gzip"})
+    assert answer.status_code == 200
+    loaded = {"page": len(answer.data), **loads(gzip.decompress(answer.data).decode())}
+    assert {"site.css", "routes.css", "proof.js"} <= set(loaded), "nothing is forgotten"
+    assert "vendor/altcha/altcha.min.js" not in loaded
+    assert sum(loaded.values()) < MOST, sorted(loaded.items(), key=lambda item: -item[1])
+
+
 def test_fonts_have_every_letter_that_they_are_asked_for() -> None:
     from fontTools.ttLib import TTFont
 

@@ -28,7 +28,8 @@ from core.inbox import MAX_ATTEMPTS, InboxEvent, PublicSealingKey
 from core.keyring import Keyring
 from core.sealing import KeyNotHeldError, context, unseal
 from delivery.claims import recall_bundles
-from petitions import intake, lookup, personal, states
+from petitions import intake, lookup, personal, receipts, states
+from petitions.bursts import Mark, Sighted, note_sightings
 from petitions.intake import Opened
 from petitions.states import Moves, Outcome
 
@@ -62,6 +63,7 @@ HANDLERS: Mapping[tuple[str, str], Handler] = {
     (WEB, "not_me"): _one_by_one(personal.was_not_me),
     (WEB, "show"): _one_by_one(personal.show_own),
     (WEB, "change"): _one_by_one(personal.change_own),
+    (WEB, "receipt"): _one_by_one(receipts.give_receipt),
     (WEB, "unsubscribe"): _one_by_one(personal.unsubscribe),
     (WEB, "report"): _one_by_one(personal.record_report),
     (CONSOLE, mailing.KIND): _one_by_one(_notice),
@@ -81,6 +83,8 @@ class Batch:
     recalled: bool = False
     counted: bool = False
     """Whether a count moved, so that a milestone may have been reached."""
+    burst: bool = False
+    """Whether a burst was found, whose first hour is to be held back."""
 
 
 def drain_batch(keyring: Keyring, but: Collection[UUID] = (), most: int | None = None) -> Batch:
@@ -101,20 +105,25 @@ def drain_batch(keyring: Keyring, but: Collection[UUID] = (), most: int | None =
     ).all()
     batch = Batch(events=len(events))
     moves: Moves = Counter()
+    sighted: Counter[Sighted] = Counter()
+    free: set[Mark] = set()
     erased: list[tuple[int, int, datetime]] = []
     opened = [one for event in events if (one := _open(event, keyring)) is not None]
     # What came one after the other and is of one kind is dealt with together; the order of arrival stays.
     for _kind, group in groupby(opened, key=lambda one: (one[0].origin, one[0].kind)):
         for outcome in _deal_with(list(group), keyring, batch):
             moves.update(outcome.moves)
+            sighted.update(outcome.sighted)
+            free |= outcome.free
             batch.mails += outcome.mails
             if outcome.erased is not None:
                 erased.append(outcome.erased)
     for gone in erased:
         recall_bundles(*gone)
     batch.recalled = bool(erased)
-    batch.counted = any(state == "counted" for _petition, _addressee, state, _country, _day in moves)
+    batch.counted = any(state == "counted" for _petition, _addressee, _came, state, _country, _day in moves)
     states.apply_moves(moves)
+    batch.burst = note_sightings(sighted, free)
     if batch.waiting:
         log.error(
             "%d events need the sealing key of a row, which is not among the worker's secrets", len(batch.waiting)

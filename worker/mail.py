@@ -24,7 +24,9 @@ from uuid import UUID
 from flask import current_app
 from flask_babel import force_locale
 from markupsafe import Markup
+from psycopg.errors import DeadlockDetected, LockNotAvailable
 from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy.exc import OperationalError
 
 from accounts.notices import TEMPLATE as STAFF_TEMPLATE
 from core.config import Config
@@ -34,7 +36,8 @@ from core.keyring import Keyring
 from core.outbox import MailPace, OutboxMail
 from core.records import RowKey, decrypt_record, open_row_key
 from core.sealing import KeyNotHeldError, SealingError
-from petitions import updates
+from petitions import states, updates
+from worker.mailhosts import takes_mail
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +57,11 @@ MAIL_LEASE = timedelta(seconds=4 * ANSWER_SECONDS + 60)
 """A server answers four times to one mail, so nobody else has taken it over while it is still being sent."""
 RUN_SECONDS = 20.0
 KEPT = timedelta(days=14)
+CONFIRM = "confirm"
+"""Template of the mail that a signature waits for."""
+# That the address is wrong or gone (RFC 3463, X.1.1 to X.1.3, X.1.6; RFC 7505, X.1.10). A bare 550 may as well mean that it is
+# we who are not liked, and for that nobody's signature is rejected.
+_NO_SUCH_ADDRESS = re.compile(rb"5\.1\.(?:[1236]|10)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,17 +209,41 @@ def _send_one(smtp: smtplib.SMTP, lease: Lease, keyring: Keyring, config: Config
         log.error("mail %s cannot be written: %s", lease.mail_id, describe(error))
         _finish(lease, "failed", None)
         return
-    db.session.rollback()  # No transaction stays open while the mail server takes its time.
+    waits_for_it = row.row_key_id if row.template == CONFIRM else None
+    db.session.rollback()  # No transaction stays open while a name server or the mail server takes its time.
+    if waits_for_it and not takes_mail(mail["to"].rpartition("@")[2], keyring, config):
+        _reject(waits_for_it, lease, None)
+        return
     try:
         smtp.send_message(message, from_addr=config.mail_from, to_addrs=[mail["to"]])
     except smtplib.SMTPRecipientsRefused as error:
-        _refused(lease, next(iter(error.recipients.values()))[0])
+        code, answer = next(iter(error.recipients.values()))
+        if waits_for_it and _NO_SUCH_ADDRESS.match(answer) and code >= 500:
+            _reject(waits_for_it, lease, code)
+        else:
+            _refused(lease, code)
     except smtplib.SMTPDataError as error:
         _refused(lease, error.smtp_code)
     except (smtplib.SMTPNotSupportedError, ValueError):
         _finish(lease, "failed", None)  # The server cannot take a mailbox in this script.
     else:
         _finish(lease, "sent", 250)
+
+
+def _reject(row_key_id: UUID, lease: Lease, code: int | None) -> None:
+    """Nobody can be reached there: the signature that waits for this mail is rejected in the transaction that ends the mail."""
+    taken = OutboxMail.row_key_id == row_key_id, OutboxMail.state == "sent"
+    try:
+        # Whoever was sent an earlier mail may still press its button.
+        if db.session.scalar(select(OutboxMail.id).where(*taken).limit(1)) is None:
+            # First, because whoever withdraws a signature locks it before its mails.
+            states.reject_unreachable(row_key_id)
+        _finish(lease, "failed", code)
+    except OperationalError as error:
+        if not isinstance(error.orig, (DeadlockDetected, LockNotAvailable)):
+            raise
+        db.session.rollback()
+        _put_off(lease, code)
 
 
 def _refused(lease: Lease, code: int) -> None:
@@ -235,13 +267,17 @@ def _finish(lease: Lease, state: str, code: int | None) -> None:
 
 
 def _write(lease: Lease, **values: object) -> bool:
-    """Write while the fence stands; False when it does not. Commits."""
+    """Write while the fence stands, and commit that with what else was written. When it does not, undo that and return False."""
     mine = OutboxMail.id == lease.mail_id, OutboxMail.fence == lease.fence, OutboxMail.state == "queued"
     done = db.session.execute(
         update(OutboxMail).where(*mine).values(**values).execution_options(synchronize_session=False)
     )
-    db.session.commit()
-    return bool(done.rowcount)  # type: ignore[attr-defined]  # An UPDATE's result has a row count.
+    stands = bool(done.rowcount)  # type: ignore[attr-defined]  # An UPDATE's result has a row count.
+    if stands:
+        db.session.commit()
+    else:
+        db.session.rollback()
+    return stands
 
 
 def compose(template: str, mail: Mapping[str, Any], config: Config, message_id: str) -> EmailMessage:

@@ -25,9 +25,9 @@ from core.keyring import load_keyring
 from core.queues import QUEUES, TaskName, wake
 from core.sealing import KeyNotHeldError
 from delivery import building, claims
-from petitions import cards, progress, updates
+from petitions import cards, logbook, progress, quarantine, updates
 from petitions.mailboxes import forget_mailboxes
-from petitions.states import expire_unconfirmed, forget_duplicates, overwrite_names
+from petitions.states import apply_moves, expire_unconfirmed, forget_duplicates, overwrite_names
 from worker.drain import BATCH, drain_batch, forget_unreadable, report_missing_keys
 from worker.mail import forget_sent, send_due
 from worker.measures import measures
@@ -38,6 +38,7 @@ log = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 5.0
 BUNDLE_SECONDS = 20.0
+QUARANTINE_SECONDS = 5.0
 CHECK_EVERY = 24 * 3600.0
 SWEEP_REST = 1.0
 """Seconds. Sweeps that came together, because no worker was there to take them, are one for each process."""
@@ -76,6 +77,8 @@ def drain() -> None:
             wake(TaskName.BUNDLES)
         if batch.counted:
             wake(TaskName.PETITIONS)
+        if batch.burst:
+            wake(TaskName.QUARANTINE)
         if batch.events < most:
             return
         most = min(BATCH, 2 * most)
@@ -113,13 +116,53 @@ def bundles() -> None:
 
 @shared_task(name=TaskName.PETITIONS)
 def petitions_care() -> None:
-    """Close petitions whose time is over, record milestones, draw share cards, queue updates: whatever waits for it."""
+    """Close petitions whose time is over, record milestones, draw share cards, write logs, queue updates: whatever is due."""
     progress.close_ended()
     progress.record_milestones()
     cards.draw_due(draw_card)
     keyring = load_keyring(current_config())
+    logbook.write_due(keyring)
     for _lot in updates.queue_lots(keyring):  # Last, for it raises when a key is away.
         wake(TaskName.MAIL)
+
+
+@shared_task(name=TaskName.QUARANTINE)
+def quarantine_care() -> None:
+    """Hold back what bursts brought, and do what people decided about it: a lot at a time, for QUARANTINE_SECONDS."""
+    ends = time.monotonic() + QUARANTINE_SECONDS
+    keyring = load_keyring(current_config())
+    lots: list[quarantine.Lot | None] = [quarantine.Lot()]
+    passed_over, most = set[UUID](), quarantine.LOT_SIZE
+    while any(lots) and time.monotonic() < ends:
+        try:
+            swept = _finished(quarantine.sweep_burst(most))
+            done = _finished(quarantine.carry_out(keyring, passed_over, most))
+        except OperationalError as error:
+            if not isinstance(error.orig, (DeadlockDetected, LockNotAvailable)):
+                raise
+            # As in `drain`.
+            db.session.rollback()
+            most = max(1, most // 10)
+            continue
+        lots = [swept, done]
+        passed_over |= done.passed_over if done else set()
+        most = min(quarantine.LOT_SIZE, 2 * most)
+    if any(lots):
+        wake(TaskName.QUARANTINE)
+
+
+def _finished(lot: quarantine.Lot | None) -> quarantine.Lot | None:
+    """Commit it, with what follows from it."""
+    if lot is not None:
+        for (petition_id, addressee_id), since in sorted(lot.recalled.items()):
+            claims.recall_bundles(petition_id, addressee_id, since)
+        apply_moves(lot.moves)
+    db.session.commit()
+    if lot is not None and lot.recalled:
+        wake(TaskName.BUNDLES)
+    if lot is not None and lot.mails:
+        wake(TaskName.MAIL)
+    return lot
 
 
 @shared_task(name=TaskName.DOWNLOADS)
@@ -135,7 +178,9 @@ def sweep() -> None:
     if time.monotonic() < _rests_until:
         return
     _rests_until = time.monotonic() + SWEEP_REST
-    for task in (TaskName.DRAIN, TaskName.MAIL, TaskName.BUNDLES, TaskName.DOWNLOADS, TaskName.PETITIONS):
+    for task in (
+        TaskName.DRAIN, TaskName.QUARANTINE, TaskName.MAIL, TaskName.BUNDLES, TaskName.DOWNLOADS, TaskName.PETITIONS,
+    ):  # fmt: skip
         wake(task)
     report_missing_keys(load_keyring(current_config()))
 
@@ -178,13 +223,16 @@ def check() -> None:
 def purge() -> None:
     """Erase what nobody may keep any longer; what holds locks that others want, a few hundred rows a transaction."""
     now = db.session.scalars(select(func.now())).one()
-    for step in (expire_unconfirmed, forget_duplicates):
+    quarantine.drop_abandoned()
+    db.session.commit()
+    for step in (expire_unconfirmed, forget_duplicates, quarantine.forget_decided, quarantine.expire_held):
         while step(now):
             db.session.commit()
     forget_mailboxes(now)
     db.session.commit()
     for forget in (
         forget_answers, forget_sent, forget_unreadable, forget_sessions, forget_account_requests, progress.forget_reports,
+        quarantine.forget_traces,
     ):  # fmt: skip
         forget()
         db.session.commit()

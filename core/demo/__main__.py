@@ -25,6 +25,7 @@ from rich.table import Table
 
 from core.demo.browser import Browser
 from core.demo.embedded import StandError
+from core.demo.flood import flood, verify_receipt
 from core.demo.history import SAMPLE, add_petitions, open_petitions, tell_past
 from core.demo.register import read_bundle, register_hash
 from core.demo.signers import Signer, make_signers
@@ -50,7 +51,8 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, default=Path("var"), help="where everything is kept")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    stand = Stand(options.folder, Ports())
+    # A proxy's header says where one comes from, so that the flood can come from somewhere.
+    stand = Stand(options.folder, Ports(), extra={"ZBOR_PROXY_HOPS": "1"})
     try:
         start(stand)
         Demonstration(stand).run()
@@ -73,6 +75,8 @@ class ConfirmMail:
     to: str
     link: str
     code: str
+    mine: str
+    """The link to the signer's own page."""
 
 
 def read_mail(path: Path) -> ConfirmMail | None:
@@ -80,12 +84,13 @@ def read_mail(path: Path) -> ConfirmMail | None:
     message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
     body = message.get_body(("plain",))
     text = body.get_content() if body else ""
-    link, code = re.search(r"http\S+/confirm/\S+", text), re.search(r"^\s*(\d{3}) (\d{3})\s*$", text, re.MULTILINE)
+    link, mine = re.search(r"http\S+/confirm/\S+", text), re.search(r"http\S+/mine/\S+", text)
+    code = re.search(r"^\s*(\d{3}) (\d{3})\s*$", text, re.MULTILINE)
     if link is None:
         return None
-    if code is None:
-        raise StandError(f"{path.name} has a link to confirm, and no code.")
-    return ConfirmMail(str(message["To"]), link[0], code[1] + code[2])
+    if code is None or mine is None:
+        raise StandError(f"{path.name} has a link to confirm, and no code or no link to one's own page.")
+    return ConfirmMail(str(message["To"]), link[0], code[1] + code[2], mine[0])
 
 
 def start(stand: Stand) -> None:
@@ -132,8 +137,21 @@ class Demonstration:
             counted_before_bundle = self._poland_counted()
             bundle_path = self._bundle()
         self._compare(bundle_path, counted_before_bundle)
+        with out.status("a receipt, and the log it is from"):
+            verified = verify_receipt(self.stand, SAMPLE, self._mine_of_somebody(mails))
         tell_past(self.stand)
+        with out.status("a flood from one network"):
+            held = flood(self.stand, SAMPLE)
         self._report(bundle_path)
+        out.print(
+            f"Receipt    {self.stand.folder / 'demo' / 'receipt.json'}\n{verified}", highlight=False, soft_wrap=True
+        )
+        out.print(f"Held back  {held}", highlight=False, soft_wrap=True)
+
+    def _mine_of_somebody(self, mails: list[ConfirmMail]) -> str:
+        """The link to the own page of somebody who is counted."""
+        honest = {one.email for one in self.signers if one.kind == "honest" and one.petition == SAMPLE}
+        return next(one.mine for one in mails if one.to in honest)
 
     def _together(self, label: str, work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
         """Do something for many, several at once, with a bar."""

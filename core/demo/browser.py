@@ -78,6 +78,8 @@ class Browser:
 
     def __init__(self) -> None:
         self.cookies: dict[str, str] = {}
+        self.headers: dict[str, str] = {}
+        """What it sends with every request besides."""
         self._connection: http.client.HTTPConnection | None = None
         self._origin = ""
 
@@ -111,6 +113,7 @@ class Browser:
             self._connection = http.client.HTTPConnection(address, timeout=60)
             self._origin = origin
         headers = {"Host": parts.netloc, "Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
+        headers |= self.headers
         body = None
         if values is not None:
             body = urlencode(values).encode()

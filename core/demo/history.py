@@ -120,6 +120,13 @@ def _spread(db: psycopg.Connection[Any], slug: str, days: int, luck: random.Rand
         " FROM signatures WHERE petition_id = %s AND state = 'counted' GROUP BY 1, 3",
         (petition,),
     )
+    db.execute("DELETE FROM arrivals WHERE petition_id = %s", (petition,))
+    db.execute(
+        "INSERT INTO arrivals (petition_id, day, state, total)"
+        " SELECT petition_id, to_char(received_at AT TIME ZONE 'UTC', 'YYYY-MM-DD'), state, count(*)"
+        " FROM signatures WHERE petition_id = %s GROUP BY 1, 2, 3",
+        (petition,),
+    )
     # A milestone was reached when the signature of its number was counted.
     db.execute(
         "UPDATE milestones m SET reached_at = s.counted_at FROM"

@@ -54,7 +54,8 @@ class Signer:
 
 
 @lru_cache(maxsize=1)
-def _names() -> dict[str, Any]:
+def names() -> dict[str, Any]:
+    """Given and family names by language, and `cities` by country."""
     return tomllib.loads((Path(__file__).parent / "names.toml").read_text(encoding="utf-8"))
 
 
@@ -92,7 +93,7 @@ def make_signers(
 
 
 def _signer(number: int, run: str, luck: random.Random, petitions: Mapping[str, float]) -> Signer:
-    table = _names()[luck.choices(list(LANGUAGE_WEIGHTS), list(LANGUAGE_WEIGHTS.values()))[0]]
+    table = names()[luck.choices(list(LANGUAGE_WEIGHTS), list(LANGUAGE_WEIGHTS.values()))[0]]
     gender = luck.choice(("female", "male"))
     country = luck.choices(list(COUNTRY_WEIGHTS), list(COUNTRY_WEIGHTS.values()))[0]
     return Signer(
@@ -100,7 +101,7 @@ def _signer(number: int, run: str, luck: random.Random, petitions: Mapping[str, 
         name=f"{luck.choice(table[f'{gender}_given'])} {luck.choice(table[f'{gender}_family'])}",
         email=f"signer{number}.{run}@example.org",
         country=country,
-        city=luck.choice(_names()["cities"][country]),
+        city=luck.choice(names()["cities"][country]),
         language=luck.choice(("en", "be", "pl")),
         visibility=luck.choices(("ministry", "public", "initials", "counted"), (60, 20, 12, 8))[0],
         updates=luck.random() < 0.3,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from core.demo.embedded import EmbeddedPostgres, EmbeddedValkey, StandError, dies_with_us, free_port, port_is_busy
-from core.keys import make_sealing_key, make_secrets, root_public_key
+from core.keys import make_sealing_key, make_secrets, public_half, root_public_key, sign_log_key
 
 WORKERS = {"worker": "light,quick", "heavy": "heavy"}
 """Celery workers and their queues: `worker` for what is quick, `heavy` for mail and PDFs."""
@@ -77,7 +77,7 @@ class Stand:
                 )
 
     def start_servers(self) -> None:
-        """PostgreSQL and Valkey, with the database made and migrated, secrets made, and a sealing key listed."""
+        """PostgreSQL and Valkey, with the database made and migrated, secrets made, a sealing key and the logs' key listed."""
         if self.postgres.is_complete and not (self.secrets / "worker" / "mailbox.key").exists():
             raise StandError(
                 f"{self.folder} is only half there: it has a database, but not the keys to it. Remove the folder and run this again."
@@ -93,6 +93,14 @@ class Stand:
         self.flask("owner", "db", "upgrade")
         if not self.has_sealing_key():
             self.flask("owner", "list-sealing-key", make_sealing_key(self.secrets, "worker", days=35))
+        if not self.has_log_key():
+            self.flask("owner", "list-sealing-key", sign_log_key(self.secrets, days=3650))
+
+    def has_log_key(self) -> bool:
+        """Whether the key that signs the logs is listed."""
+        with self.postgres.connect("owner") as connection:
+            rows = connection.execute("SELECT public_key FROM sealing_keys WHERE purpose = 'log'").fetchall()
+        return (public_half(self.secrets / "worker" / "log.key"),) in rows
 
     def has_sealing_key(self) -> bool:
         """Whether a worker key is in force for another day, and its private half is here."""
@@ -122,6 +130,7 @@ class Stand:
                 "ZBOR_MAIL_FROM": "zbor@example.org",
                 "ZBOR_MAIL_PER_MINUTE": "6000",
                 "ZBOR_BUNDLE_DIR": str(self.folder / "bundles"),
+                "ZBOR_DNS": "off",
             }
         if role == "public":
             own["ZBOR_DEV_MAIL_DIR"] = str(self.mails)

@@ -6,4 +6,4 @@ from flask import Blueprint
 
 bp = Blueprint("petitions_console", __name__)
 
-from petitions.console import addressees, editor, life, news, reports, search  # noqa: E402, F401  # They add themselves to `bp`.
+from petitions.console import addressees, editor, held, life, news, reports, search  # noqa: E402, F401  # They add themselves to `bp`.

@@ -206,6 +206,7 @@ def _as_typed(petition: Petition) -> dict[str, Any]:
         "opens_at": petition.opens_at and petition.opens_at.replace(tzinfo=None),
         "closes_at": petition.closes_at and petition.closes_at.replace(tzinfo=None),
         "min_age": str(petition.min_age or ""),
+        "per_mailbox": str(petition.per_mailbox),
         "thresholds": ", ".join(map(str, petition.thresholds)),
         "revision": petition.revision,
     }
@@ -228,6 +229,7 @@ def _wanted(petition: Petition, form: LaterSettingsForm) -> Settings:
             "fallback_addressee_id": int(form.fallback.data) if form.fallback.data else None,
             "opens_at": form.moment(form.opens_at),
             "min_age": int(form.min_age.data) if form.min_age.data else None,
+            "per_mailbox": int(form.per_mailbox.data),
         }
     return Settings(**{**values, "closes_at": form.moment(form.closes_at), "thresholds": form.numbers})
 

@@ -39,4 +39,4 @@ def no_such_petition() -> ResponseReturnValue:
     return render_template("petitions/not_found.html", cards=reading.list_open(current_language(), 3)), 404
 
 
-from petitions.routes import feeds, mine, pages, reports, signing  # noqa: E402, F401  # They add themselves to `bp`.
+from petitions.routes import feeds, log, mine, numbers, pages, proof, reports, signing  # noqa: E402, F401  # They add themselves to `bp`.

@@ -14,7 +14,7 @@ from core.caching import open_to_other_sites, same_for_everybody
 from core.config import current_config
 from core.i18n import current_language
 from core.security import CSP, EVERYBODY, open_to
-from petitions import reading
+from petitions import proving, reading
 from petitions.reading import PetitionPage
 from petitions.routes import bp
 
@@ -97,11 +97,14 @@ def feed_of_petitions() -> ResponseReturnValue:
 @open_to(EVERYBODY)
 @same_for_everybody("text", fresh=60)
 def feed(slug: str) -> ResponseReturnValue:
-    """News of one petition, and the milestones that it reached."""
+    """News of one petition, the milestones that it reached, and the newest tree head of its log."""
     page = _find(slug)
     details = reading.read_details(page, current_language())
     site = current_config().public_url
-    return _atom(render_template("petitions/feed.atom", page=page, details=details, site=site))
+    head = proving.newest_head(page.petition.id)
+    statement = proving.statement_of(page.petition.slug, head) if head is not None else ""
+    told = {"page": page, "details": details, "site": site, "head": head, "statement": statement}
+    return _atom(render_template("petitions/feed.atom", **told))
 
 
 def _atom(text: str) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -15,6 +16,7 @@ from core.security import EVERYBODY, open_to
 from core.waiting import look_again, looks, next_look
 from petitions import signing
 from petitions.forms import ButtonForm, ConsentForm
+from petitions.log_forms import ReceiptForm
 from petitions.models import SIGNATURE_STATE_LABELS
 from petitions.routes import bp
 
@@ -57,11 +59,13 @@ def _page(
     token: str, event_id: UUID, told: dict[str, Any], form: ConsentForm, status: int = 200, *, unavailable: bool = False
 ) -> ResponseReturnValue:
     form.event_id.data = str(uuid4())
+    receipt_form = ReceiptForm(formdata=None, event_id=str(uuid4()))
     return (
         render_template(
             "petitions/mine.html",
             told=told,
             form=form,
+            receipt_form=receipt_form,
             token=token,
             event_id=event_id,
             states=SIGNATURE_STATE_LABELS,
@@ -100,11 +104,60 @@ def change_own(token: str, event_id: UUID) -> ResponseReturnValue:
 @open_to(EVERYBODY)
 def export_own(token: str, event_id: UUID) -> ResponseReturnValue:
     """All of it as a file, for whoever wants to keep it or carry it elsewhere (GDPR, articles 15 and 20)."""
+    return _file(_told(event_id), "signature.json")
+
+
+def _told(event_id: UUID) -> dict[str, Any]:
+    """What this browser was told by an answer. Raises NotFoundError."""
     secret = browser_secret()
     told = signing.own_page(event_id, secret) if secret else None
     if not isinstance(told, dict):
         raise NotFoundError
+    return told
+
+
+def _file(told: dict[str, Any], name: str) -> ResponseReturnValue:
     response = make_response(json.dumps(told, ensure_ascii=False, indent=2) + "\n")
     response.headers["Content-Type"] = "application/json; charset=utf-8"
-    response.headers["Content-Disposition"] = 'attachment; filename="signature.json"'
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
+
+
+# --- The receipt -----------------------------------------------------------------------------------------------------------
+
+
+@bp.post("/mine/<token>/receipt")
+@open_to(EVERYBODY)
+def ask_receipt(token: str) -> ResponseReturnValue:
+    """Ask the worker for a receipt. It is made when somebody wants it, and is sent to no mailbox."""
+    form = ReceiptForm()
+    asked = form.event()
+    try:
+        signing.press_button("receipt", token, browser_secret(), asked, mine=bool(form.mine.data))
+    except UnavailableError:
+        return render_template("petitions/mine_closed.html", form=ButtonForm(), unavailable=True), 503
+    return redirect(url_for(".receipt", token=token, event_id=asked), 303)
+
+
+@bp.get("/mine/<token>/receipt/<uuid:event_id>")
+@open_to(EVERYBODY)
+def receipt(token: str, event_id: UUID) -> ResponseReturnValue:
+    """The receipt, or when there will be one."""
+    secret = browser_secret()
+    told = signing.own_page(event_id, secret) if secret else None
+    if isinstance(told, dict):
+        by = datetime.fromisoformat(told["by"]) if told["by"] else None
+        return render_template("petitions/receipt.html", told=told, by=by, token=token, event_id=event_id)
+    again = next_look(".receipt", MOST_LOOKS, token=token, event_id=event_id) if secret and told is None else None
+    page = render_template("petitions/mine_waiting.html", told=told, again=again, token=token)
+    return look_again(page, again, seconds=min(2 * looks(), 15)), 400 if told == "invalid" else 200
+
+
+@bp.get("/mine/<token>/receipt/<uuid:event_id>/receipt.json")
+@open_to(EVERYBODY)
+def receipt_file(token: str, event_id: UUID) -> ResponseReturnValue:
+    """The receipt as a file, for zbor-verify."""
+    found = _told(event_id).get("receipt")
+    if found is None:
+        raise NotFoundError
+    return _file(found, "receipt.json")

@@ -11,9 +11,9 @@ from flask.typing import ResponseReturnValue
 from core.answers import browser_secret, keep_secret, new_secret
 from core.errors import NotFoundError, UnavailableError
 from core.i18n import current_language
-from core.security import EVERYBODY, from_anywhere, open_to, takes
+from core.security import EVERYBODY, FORM_CSP, from_anywhere, open_to, takes
 from core.waiting import look_again, looks, next_look
-from petitions import reading, signing
+from petitions import reading, signals, signing
 from petitions.forms import ButtonForm, CodeForm, SignForm
 from petitions.reading import PetitionPage
 from petitions.routes import bp, no_such_petition
@@ -29,7 +29,7 @@ KINDS = "any(confirm, withdraw, not_me, unsubscribe)"
 def sign_form(slug: str) -> ResponseReturnValue:
     """The form. Never cached: it carries the id that keeps it from being stored twice."""
     try:
-        page = reading.find_public(slug, current_language(), request.args.get("text"))
+        page = reading.find_kept(slug, current_language(), request.args.get("text"))
     except NotFoundError:
         return no_such_petition()
     if not page.accepts_signatures:
@@ -38,7 +38,12 @@ def sign_form(slug: str) -> ResponseReturnValue:
 
 
 def _form_page(page: PetitionPage, form: SignForm, status: int = 200, **values: object) -> ResponseReturnValue:
-    return render_template("petitions/sign.html", page=page, form=form, **values), status
+    # A form that comes back keeps the moment in which it was first shown.
+    if signals.read_shown(form.shown.data or "", form.event()).form != "known":
+        form.shown.data = signals.shown_now(form.event())
+    response = make_response(render_template("petitions/sign.html", page=page, form=form, **values), status)
+    response.headers["Content-Security-Policy"] = FORM_CSP
+    return response
 
 
 def _closed(page: PetitionPage) -> ResponseReturnValue:
@@ -52,7 +57,7 @@ def sign(slug: str) -> ResponseReturnValue:
     page: PetitionPage | None = None
     try:
         try:
-            page = reading.find_public(slug, current_language(), request.args.get("text"))
+            page = reading.find_kept(slug, current_language(), request.args.get("text"))
         except NotFoundError:
             return no_such_petition()
         if not page.accepts_signatures:
@@ -64,6 +69,7 @@ def sign(slug: str) -> ResponseReturnValue:
         if not valid or text is None or rerouted:
             form.text_hash.data, form.routes_hash.data = page.text.hash, page.routes_hash
             return _form_page(page, form, 422, text_changed=text is None, rerouted=rerouted)
+        event_id = form.event()
         signer = signing.SignerInput(
             name=form.name.data or "",
             email=form.email.data or "",
@@ -73,15 +79,21 @@ def sign(slug: str) -> ResponseReturnValue:
             updates=bool(form.updates.data),
             of_age=form.min_age is not None,
             consent_hash=form.consent_hash(),
-            filled_trap=bool(form.website.data),
+            signals=signals.gather(
+                page.petition.id,
+                event_id,
+                shown=form.shown.data or "",
+                proof=form.proof.data or "",
+                trap=bool(form.website.data),
+            ),
         )
-        is_new = signing.sign(page, signer, text, current_language(), form.event())
+        is_new = signing.sign(page, signer, text, current_language(), event_id)
     except UnavailableError:
         form = SignForm(page)
         return render_template("petitions/try_again.html", form=form, action=url_for(".sign", slug=slug)), 503
     if not is_new:
         return redirect(url_for(".already_sent", slug=slug), 303)
-    return redirect(url_for(".thanks", slug=slug, signed=form.event()), 303)
+    return redirect(url_for(".thanks", slug=slug, signed=event_id), 303)
 
 
 @bp.get("/petitions/<slug>/signatures")
@@ -99,7 +111,7 @@ def already_sent(slug: str) -> ResponseReturnValue:
 
 
 def _any_petition(slug: str) -> PetitionPage:
-    return reading.find_public(slug, current_language(), request.args.get("text"), routed=False)
+    return reading.find_kept(slug, current_language(), request.args.get("text"))
 
 
 # --- After the form: the code, and the mail once more --------------------------------------------------------------------

@@ -71,7 +71,7 @@ def world(house: House, make: Factory) -> World:
     def things(petition: int, country: str) -> dict[str, Any]:
         addressee = house.value("SELECT id FROM addressees WHERE country_code = :c", c=country)
         house.sql("INSERT INTO petition_addressees VALUES (:p, :a) ON CONFLICT DO NOTHING", p=petition, a=addressee)
-        bundle, download, approval = uuid4(), uuid4(), uuid4()
+        bundle, download, approval, decision = uuid4(), uuid4(), uuid4(), uuid4()
         house.sql(
             "INSERT INTO bundles (id, petition_id, addressee_id, requested_by) VALUES (:b, :p, :a, :w)",
             b=bundle, p=petition, a=addressee, w=asker,
@@ -87,9 +87,14 @@ def world(house: House, make: Factory) -> World:
             " VALUES (:i, 'bundle', :b, :p, :c, '{}', '', :w, now() + interval '1 day')",
             i=approval, b=str(bundle), p=petition, c=country, w=asker,
         )  # fmt: skip
+        house.sql(
+            "INSERT INTO decisions (id, petition_id, kind, reason, total, state) VALUES (:d, :p, 'reject', 'trap', 1, 'done')",
+            d=decision,
+            p=petition,
+        )
         return {
             "petition_id": petition, "addressee_id": addressee, "bundle_id": bundle, "download_id": download,
-            "approval_id": approval, "event_id": uuid4(), "country": country,
+            "approval_id": approval, "event_id": uuid4(), "country": country, "decision_id": decision,
         }  # fmt: skip
 
     return World(
@@ -110,6 +115,7 @@ def filled(rule: Rule, things: dict[str, Any], person: int) -> str:
         "signatory_id": 1,
         "news_id": UUID(int=1),
         "direction": "up",
+        "group": "trap",
     }
     return rule.build({name: values[name] for name in rule.arguments})[1]  # type: ignore[index]  # None only for what is missing.
 

@@ -192,6 +192,13 @@ def _fill(site: Site) -> None:
     known["withdrawn"] = _answer_of(visitor, gone["mine"].replace("/mine/", "/withdraw/"))
     known["invalid"] = _answer_of(visitor, gone["confirm"])
     known["own_page"] = _answer_of(visitor, olga["mine"])
+    known["early_receipt"] = _answer_of(visitor, known["own_page"], "/receipt")
+    # As if a day had passed: the next signature that is counted wakes whoever writes the log.
+    with site.database() as db:
+        db.execute(
+            "INSERT INTO logs SELECT id, now() - interval '2 days' FROM petitions ON CONFLICT (petition_id)"
+            " DO UPDATE SET waiting_since = excluded.waiting_since"
+        )
     known["not_mine"] = _answer_of(visitor, gone["mine"])
     known["erased"] = _answer_of(visitor, _signed(site, "stranger@example.org")["not-me"])
     undecided = _signed(site, "undecided@example.org")
@@ -199,6 +206,13 @@ def _fill(site: Site) -> None:
     known |= {"withdraw": undecided["mine"].replace("/mine/", "/withdraw/"), "not_me": undecided["not-me"]}
     by_code = _signed(site, "kodam@example.org", visibility="initials")
     known["coded"] = _answer_of(visitor, by_code["thanks"], "/code", code=by_code["code"])
+    with site.database() as db:
+        until("the log", lambda: db.execute("SELECT 1 FROM tree_heads").fetchone())
+    known["receipt"] = _answer_of(visitor, known["own_page"], "/receipt")
+    known["own_receipt"] = _answer_of(visitor, known["own_page"], "/receipt", mine="y")
+    line = re.search(r"zbor1:[a-z0-9:-]+", visitor.get(known["receipt"]).text)
+    assert line
+    known["line"] = line[0]
 
     with site.database() as db:
 
@@ -208,6 +222,12 @@ def _fill(site: Site) -> None:
 
         petition = value("SELECT id FROM petitions WHERE slug = %s", PETITION)
         petitions.add_all(db)
+        everything = value("SELECT id FROM petitions WHERE slug = 'everything'")
+        known["held"] = f"{known['console']}/petitions/{everything}/held"
+        known["burst"] = f"{known['held']}/domain_burst-{value('SELECT max(id) FROM bursts')}"
+        waiting = value("SELECT id FROM decisions WHERE state = 'waiting'")
+        rejected = value("SELECT id FROM decisions WHERE kind = 'reject' AND state = 'done'")
+        known["decision"], known["rejection"] = (f"{known['held']}/decisions/{one}" for one in (waiting, rejected))
         news = petitions.add_news(db, petition, {"en": "The first answer"}, "0 days")
         db.execute("INSERT INTO mailings (news_id) VALUES (%s)", (news,))
         ministry = value("SELECT id FROM addressees WHERE country_code = %s", COUNTRY)
@@ -308,7 +328,9 @@ def _fill_console(site: Site, value: Callable[..., Any]) -> None:
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Everything of `make demo`, filled."""
-    stand = Stand(tmp_path_factory.mktemp("browser") / "var", Ports.free(), durable=False)
+    stand = Stand(
+        tmp_path_factory.mktemp("browser") / "var", Ports.free(), durable=False, extra={"ZBOR_PROXY_HOPS": "1"}
+    )
     try:
         stand.start_servers()
         stand.flask("console", "seed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from io import BytesIO
 from typing import Any
 from uuid import UUID, uuid4
@@ -9,6 +10,7 @@ from uuid import UUID, uuid4
 import psycopg
 from PIL import Image, ImageOps
 
+from core.merkle import TILE, entry, leaf_hash, root_of
 from core.typed import search_words
 from petitions.texts import render_markdown, text_hash
 
@@ -17,6 +19,8 @@ Database = psycopg.Connection[Any]
 NAMED = 205
 """Signers by name: a page of the list holds 200."""
 BY_COUNTRY = {"PL": 1200, "DE": 140, "LT": 90, "GE": 37, "US": 11, "GB": 4}
+HEADS = 25
+"""Signed heads of the log: a page of them holds 10."""
 REASON = "It names people who are in danger. The creators may write it anew without these names."
 LONG_TITLE = (
     "To the ministries of all countries whose citizens know an Unabhängigkeitserklärungsunterzeichnungsfeierlichkeit:"
@@ -104,6 +108,8 @@ def add_everything(db: Database) -> None:
     add_news(db, petition, {"en": "The ministry has answered", "be": "Міністэрства адказала"}, "12 days")
     add_news(db, petition, {"en": "A thousand signatures"}, "30 days")
     _add_signatures(db, petition)
+    _add_log(db, petition)
+    _add_held(db, petition)
 
 
 def add_news(db: Database, petition: int, titles: dict[str, str], ago: str) -> UUID:
@@ -157,6 +163,91 @@ def _add_signatures(db: Database, petition: int) -> None:
         db.execute(
             "INSERT INTO milestones VALUES (%s, %s, now() - %s * interval '9 days')", (petition, step, number + 1)
         )
+
+
+def _add_log(db: Database, petition: int) -> None:
+    """A log of these signatures in twenty-five steps, and of two more: one was withdrawn, one is held back."""
+    counted = "SELECT id, row_number() OVER (ORDER BY id) - 1 AS at FROM signatures WHERE petition_id = %s"
+    db.execute(
+        f"UPDATE signatures s SET leaf_index = at, in_log = true FROM ({counted}) n WHERE n.id = s.id", (petition,)
+    )
+    signers = sum(BY_COUNTRY.values())
+    entries: list[tuple[str, bytes | None, int | None]] = [("S", commitment(at), None) for at in range(signers + 2)]
+    entries += [("W", None, signers), ("Q", None, signers + 1)]
+    leaves = [leaf_hash(entry(*one)) for one in entries]
+    with db.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO leaves VALUES (%s, %s, %s, %s, %s)", [(petition, at, *one) for at, one in enumerate(entries)]
+        )
+        tiles = [root_of(leaves[at : at + TILE]) for at in range(0, len(leaves) - TILE + 1, TILE)]
+        cursor.executemany("INSERT INTO tiles VALUES (%s, %s, %s)", [(petition, *one) for one in enumerate(tiles)])
+        steps = [*range(60, 60 * HEADS, 60), len(leaves)]
+        cursor.executemany(
+            "INSERT INTO tree_heads SELECT %s, %s, %s, %s, now() - %s * interval '1 day', id, '' FROM sealing_keys WHERE purpose = 'log'",
+            [
+                (petition, size, root_of(leaves[:size]), min(size, signers), 3 * (HEADS - number))
+                for number, size in enumerate(steps)
+            ],
+        )
+
+
+def _add_held(db: Database, petition: int) -> None:
+    """A flood with one mail domain that is going on, three others that are held back, and what was decided about some."""
+    burst = _one(
+        db,
+        "INSERT INTO bursts (petition_id, kind, key, domain, since, last_at, seen, swept)"
+        " VALUES (%s, 'domain', 'k', 'cheap-mailboxes.example', now() - interval '2 hours', now(), 61, true) RETURNING id",
+        petition,
+    )
+    reviewer = "(SELECT id FROM accounts WHERE email = 'robot-reviewer@example.org')"
+    decided = {}
+    for kind, state in (("release", "done"), ("reject", "done"), ("reject", "waiting")):
+        decided[kind, state] = _one(
+            db,
+            "INSERT INTO decisions (id, petition_id, kind, reason, burst_id, total, state, requested_by, done_at) SELECT gen_random_uuid(),"
+            f" %s, %s, 'domain_burst', %s, 7, %s, {reviewer}, CASE WHEN %s = 'done' THEN now() - interval '1 hour' END RETURNING id",
+            petition, kind, burst, state, state,
+        )  # fmt: skip
+    _hold(db, petition, 54, ["domain_burst", "no_proof"], burst_id=burst)
+    _hold(db, petition, 3, ["trap"], provider="gmail.com", country_code="PL", confirmed=True)
+    _hold(db, petition, 7, ["domain_burst"], "counted", burst_id=burst, decision_id=decided["release", "done"])
+    _hold(db, petition, 7, ["domain_burst"], "rejected", burst_id=burst, decision_id=decided["reject", "done"])
+    _hold(db, petition, 7, ["domain_burst"], burst_id=burst, decision_id=decided["reject", "waiting"])
+    days = "to_char(received_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')"
+    db.execute(
+        f"INSERT INTO arrivals SELECT petition_id, {days}, state, count(*) FROM signatures WHERE petition_id = %s GROUP BY 1, 2, 3",
+        (petition,),
+    )
+
+
+def _hold(
+    db: Database, petition: int, number: int, reasons: list[str], state: str = "quarantined", **held: Any
+) -> None:
+    """Signatures with what is noted of those that are, or were, held back."""
+    values = {"country_code": "DE", "provider": None, "confirmed": False, "reasons": reasons, "score": 80, **held}
+    names, marks = ", ".join(values), ", ".join(["%s"] * len(values))
+    for _ in range(number):
+        event, key, signature = uuid4(), uuid4(), uuid4()
+        db.execute("INSERT INTO row_keys (id, sealed) VALUES (%s, '')", (key,))
+        db.execute(
+            "INSERT INTO inbox (id, kind, key_id, state) SELECT %s, 'sign', id, 'done' FROM sealing_keys LIMIT 1",
+            (event,),
+        )
+        db.execute(
+            "INSERT INTO signatures (id, event_id, petition_id, addressee_id, country_code, state, row_key_id, received_at, counted_at)"
+            " SELECT %s, %s, id, fallback_addressee_id, %s, %s, %s, now() - interval '3 hours', CASE WHEN %s = 'counted' THEN now() END"
+            " FROM petitions WHERE id = %s",
+            (signature, event, values["country_code"], state, key, state, petition),
+        )
+        db.execute(
+            f"INSERT INTO holds (signature_id, petition_id, hour, {names}) VALUES (%s, %s, date_trunc('hour', now()), {marks})",
+            (signature, petition, *values.values()),
+        )
+
+
+def commitment(index: int) -> bytes:
+    """What leaf of that number commits to, as nobody could open it."""
+    return hashlib.sha256(f"leaf {index}".encode()).digest()
 
 
 def picture_of_nothing() -> bytes:

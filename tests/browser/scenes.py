@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from playwright.sync_api import Page, Response
 
-from tests.browser.conftest import PETITION, Site, Words, press
+from tests.browser.conftest import PETITION, Site, Words, press, until
+from tests.browser.petitions import BY_COUNTRY, commitment
 
 SHOWN = f"{{site}}/petitions/{PETITION}?text=en"
 FORM = f"{{site}}/petitions/{PETITION}/sign?text=en"
@@ -52,6 +53,12 @@ def empty_form(page: Page, site: Site) -> Response:
     return press(page, "Sign")
 
 
+def form_with_a_watched_address(page: Page, site: Site) -> Response:
+    page.goto(site.url(FORM))
+    page.get_by_role("textbox", name="E-mail address").fill("volha.vierabjova@yandex.by")
+    return press(page, "Sign")
+
+
 def form_of_an_older_text(page: Page, site: Site) -> Response:
     page.goto(site.url(FORM))
     page.eval_on_selector("[name=text_hash]", "field => field.value = 'older'")
@@ -66,14 +73,25 @@ def form_of_a_closed_petition(page: Page, site: Site) -> Response:
 
 def full_form_without_a_database(page: Page, site: Site) -> Response:
     page.goto(site.url(FORM))
-    page.get_by_role("textbox", name="First and last name").fill("A very long name " * 5)
+    page.get_by_role("textbox", name="First and last name").fill("A very long name " * 4)
+    page.get_by_role("textbox", name="E-mail address").fill("long@example.org")
+    page.get_by_role("combobox", name="Country where you live").select_option("PL")
+    page.get_by_role("textbox", name="City").fill("Białystok")
+    page.get_by_role("radio", name="With my name and city").check()
+    until("the proof", page.locator("[name=proof]").input_value)  # From now on no challenge is asked for.
     with site.database_away():
         return press(page, "Sign")
 
 
 def page_without_a_database(page: Page, site: Site) -> Response | None:
+    def look() -> Response | None:
+        answer = page.goto(site.url(FORM))
+        return answer if answer and answer.status == 503 else None
+
+    # For some seconds the form is made of what the site still knows of the petition.
     with site.database_away():
-        return page.goto(site.url(FORM))
+        found: Response = until("the answer without a database", look)
+    return found
 
 
 def empty_form_in_belarusian(page: Page, site: Site) -> Response:
@@ -128,6 +146,22 @@ def signature_without_a_choice(page: Page, site: Site) -> Response:
     page.goto(site.url("{own_page}"))
     page.eval_on_selector("[type=radio]:checked", "one => { one.checked = false }")
     return press(page, "Save")
+
+
+def looked_up(line: str, slug: str = PETITION) -> Callable[[Page, Site], Response]:
+    def way(page: Page, site: Site) -> Response:
+        page.goto(site.url(f"{{site}}/petitions/{slug}/log/check"))
+        page.get_by_role("textbox", name="Line of the receipt").fill(site.url(line))
+        return press(page, "Look up")
+
+    return way
+
+
+def line_of(index: int) -> str:
+    return f"zbor1:everything:{index}:{commitment(index).hex()}"
+
+
+SIGNERS = sum(BY_COUNTRY.values())
 
 
 def report_without_a_reason(page: Page, site: Site) -> Response:
@@ -326,6 +360,12 @@ def no_picture(page: Page, site: Site) -> Response:
     return press(page, "Put this one in its place")
 
 
+def decision_without_a_reason(page: Page, site: Site) -> Response:
+    site.freshen()
+    page.goto(site.url("{burst}"))
+    return press(page, "Reject all 54")
+
+
 # --- The table ----------------------------------------------------------------------------------------------------------
 
 NO_PAGE = {
@@ -335,8 +375,13 @@ NO_PAGE = {
     "petitions.count": "data",
     "petitions.export_own": "a file to be kept",
     "petitions.feed": "a feed (Atom)",
+    "petitions.log_entries": "data",
+    "petitions.numbers_as_json": "data",
+    "petitions.log_heads": "data",
+    "petitions.receipt_file": "a file",
     "petitions.feed_of_petitions": "a feed (Atom)",
     "petitions.picture": "a picture",
+    "petitions.proof": "data",
     "petitions.qr": "a picture",
     "petitions.share_card": "a picture",
     "accounts.reload_login": "sends on to accounts.login",
@@ -369,6 +414,8 @@ PUBLIC = [
     Scene("petitions.names", "{site}/petitions/everything/names?page=2", state="on its last page"),
     Scene("petitions.names", "{site}/petitions/bare/names", state="without a name"),
     Scene("petitions.history", "{site}/petitions/everything/history"),
+    Scene("petitions.numbers", "{site}/petitions/everything/numbers"),
+    Scene("petitions.numbers", "{site}/petitions/bare/numbers", state="of nobody"),
     Scene("petitions.history", "{site}/petitions/bare/history", state="of one version"),
     Scene("petitions.embed", "{site}/petitions/everything/embed"),
     Scene("petitions.embed", "{site}/petitions/long/embed", state="with a title of 200 letters"),
@@ -390,6 +437,7 @@ PUBLIC = [
     Scene("petitions.sign_form", page_without_a_database, 503, "without a database"),
     Scene("petitions.sign", empty_form, 422, "with every error"),
     Scene("petitions.sign", empty_form_in_belarusian, 422, "with every error in Belarusian"),
+    Scene("petitions.sign", form_with_a_watched_address, 422, "with an address that a state watches"),
     Scene("petitions.sign", form_too_young, 422, "without an age"),
     Scene("petitions.sign", form_of_an_older_text, 422, "after the text changed"),
     Scene("petitions.sign", form_of_a_closed_petition, 410, "after the end"),
@@ -427,6 +475,23 @@ PUBLIC = [
     Scene("petitions.own_page", f"{{site}}/mine/none/{NO_EVENT}?look=7", state="waiting"),
     Scene("petitions.own_page", f"{{site}}/mine/none/{NO_EVENT}?look=8", state="given up"),
     Scene("petitions.change_own", signature_without_a_choice, 422, "with errors"),
+    Scene("petitions.receipt", "{receipt}"),
+    Scene("petitions.receipt", "{receipt}?lang=be", state="in Belarusian"),
+    Scene("petitions.receipt", "{own_receipt}", state="with a name in it"),
+    Scene("petitions.receipt", "{early_receipt}", state="before the log has it"),
+    Scene("petitions.receipt", f"{{site}}/mine/none/receipt/{NO_EVENT}?look=7", state="waiting"),
+    Scene("petitions.ask_receipt", without_a_database("{own_page}", "Get a receipt"), 503, "without a database"),
+    Scene("petitions.log", f"{{site}}/petitions/{PETITION}/log"),
+    Scene("petitions.log", "{site}/petitions/everything/log", state="of many heads"),
+    Scene("petitions.log", "{site}/petitions/everything/log?page=3&lang=pl", state="on its last page, in Polish"),
+    Scene("petitions.log", "{site}/petitions/bare/log", state="with nothing in it"),
+    Scene("petitions.log_check", f"{{site}}/petitions/{PETITION}/log/check"),
+    Scene("petitions.log_check", looked_up("{line}"), state="of one that is counted"),
+    Scene("petitions.log_check", looked_up(line_of(SIGNERS), "everything"), state="of one that was withdrawn"),
+    Scene("petitions.log_check", looked_up(line_of(SIGNERS + 1), "everything"), state="of one that is held back"),
+    Scene("petitions.log_check", looked_up("{line}", "everything"), state="of another petition"),
+    Scene("petitions.log_check", looked_up("What is this?"), state="of nonsense"),
+    Scene("petitions.log_check", looked_up(""), 422, "without a line"),
     Scene("petitions.privacy", "{site}/privacy"),
     Scene("petitions.contact", "{site}/contact"),
     Scene("components.index", "{site}/dev/components/"),
@@ -516,6 +581,14 @@ CONSOLE = [
     Scene("petitions_console.edit_news", "{draft_news}/en", who="coordinator"),
     Scene("petitions_console.reports", "{console}/reports", who="reviewer"),
     Scene("petitions_console.reports", "{console}/reports?state=acted", state="without a match", who="reviewer"),
+    Scene("petitions_console.held", "{held}", who="reviewer"),
+    Scene("petitions_console.held", "{petition}/held", state="without any", who="reviewer"),
+    Scene("petitions_console.held_group", "{burst}", state="of a burst", who="reviewer"),
+    Scene("petitions_console.held_group", "{held}/trap", state="of three", who="reviewer"),
+    Scene("petitions_console.held_group", "{burst}?confirmed=yes", state="without a match", who="reviewer"),
+    Scene("petitions_console.held_group", decision_without_a_reason, 422, "without a reason", who="reviewer"),
+    Scene("petitions_console.decision", "{decision}", state="waiting", who="reviewer"),
+    Scene("petitions_console.decision", "{rejection}", state="done", who="reviewer"),
     Scene("petitions_console.search", "{petition}/search", who="reviewer"),
     Scene("petitions_console.found", searched("olga@example.org"), state="with one", who="reviewer"),
     Scene("petitions_console.found", searched("nobody@example.org"), state="without any", who="reviewer"),

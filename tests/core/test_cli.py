@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from core import keys
 from core.config import Role
 from core.demo.embedded import EmbeddedPostgres
+from core.keyring import load_keyring
 from core.keys import DATABASE_ROLES, make_database_secrets, make_secrets, root_public_key, write_secret
 from tests.conftest import House
 from tests.factories import Factory, counted, sign
@@ -81,7 +83,7 @@ def test_keys_and_passwords_are_made_by_one_command(
 def test_secrets_are_made_once_and_for_their_owner_alone(tmp_path: Path) -> None:
     make_secrets(tmp_path, "smtp://127.0.0.1:25")
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    assert len(before) == 6
+    assert len(before) == 7
     assert all(path.stat().st_mode & 0o077 == 0 for path in tmp_path.rglob("*"))
     make_secrets(tmp_path, "smtp://elsewhere")
     assert {path: path.read_bytes() for path in before} == before
@@ -119,3 +121,36 @@ def test_caught_mail_can_be_read_where_it_is_switched_on(house: House, tmp_path:
 
 def test_caught_mail_is_not_there_otherwise(house: House) -> None:
     assert house.client().get("/dev/mail/").status_code == 404
+
+
+def test_the_key_of_the_logs_is_listed_and_nothing_is_sealed_to_it(
+    house: House, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from core.inbox import recipients
+
+    make_secrets(tmp_path, "smtp://localhost:25")
+    (tmp_path / "root" / "root.key").write_bytes((house.secrets.folder / "root" / "root.key").read_bytes())
+    monkeypatch.setattr("sys.argv", ["core.keys", "log-key", str(tmp_path)])
+    keys.main()
+    line = capsys.readouterr().out
+    with house.acting(Role.OWNER):
+        done = house.app(Role.OWNER).test_cli_runner().invoke(args=["list-sealing-key", line])
+    assert "signs until" in done.output
+    row = house.sql("SELECT * FROM sealing_keys WHERE id = :id", id=line.split("|")[0]).one()
+    assert row.purpose == "log"
+    assert row.public_key == keys.public_half(tmp_path / "worker" / "log.key")
+    assert (row.not_after - row.not_before).days == 3650
+    with house.inside(Role.PUBLIC):
+        assert [one.key_id for one in recipients()] == [house.secrets.sealing_key["id"]]
+
+
+def test_without_a_whole_key_of_the_logs_the_worker_has_all_its_others(house: House, tmp_path: Path) -> None:
+    make_secrets(tmp_path, "smtp://localhost:25")
+    config = replace(house.app(Role.WORKER).extensions["zbor"], secrets_dir=tmp_path / "worker")
+    assert load_keyring(config).log_key is not None
+    (tmp_path / "worker" / "log.key").write_text("half a k")
+    assert load_keyring(config).log_key is None
+    (tmp_path / "worker" / "log.key").unlink()
+    assert load_keyring(config).log_key is None
+    make_secrets(tmp_path, "smtp://localhost:25")
+    assert load_keyring(config).log_key is not None, "an older folder is given one"

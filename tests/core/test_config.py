@@ -47,6 +47,7 @@ def test_good_configuration() -> None:
         ({"ZBOR_PROXY_HOPS": "two"}, "must be a whole number"),
         ({"ZBOR_INSECURE_COOKIES": "1"}, "site on this machine only"),
         ({"ZBOR_DEV_MAIL_DIR": "mails"}, "shows all mail to everybody"),
+        ({"ZBOR_DNS": "resolver.example.org"}, "ZBOR_DNS must be an IP address"),
     ],
 )
 def test_each_bad_setting_is_named(changes: dict[str, str], sentence: str) -> None:
@@ -60,7 +61,7 @@ def test_all_problems_are_told_at_once() -> None:
     assert len(str(error.value).splitlines()) >= 5
 
 
-@pytest.mark.parametrize("name", ["mailbox.key", "token.key", "smtp_url", "sealing"])
+@pytest.mark.parametrize("name", ["mailbox.key", "token.key", "log.key", "smtp_url", "sealing"])
 def test_public_web_refuses_to_start_where_the_workers_secrets_are(tmp_path: Path, name: str) -> None:
     (tmp_path / name).touch()
     with pytest.raises(ConfigError, match="secrets of the worker"):

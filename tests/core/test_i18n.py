@@ -69,7 +69,7 @@ def test_templates_hold_no_bare_text() -> None:
         if path.name == "components.html":
             continue  # For those who build the site.
         # The style of a mail, an address and markup to be copied are no text.
-        code = r"<style>.*?</style>|<code>.*?</code>|&lt;.*?&gt;|{#.*?#}|{%.*?%}|{{.*?}}|<[^>]*>"
+        code = r"<style>.*?</style>|<code>.*?</code>|&lt;.*?&gt;|&\w+;|{#.*?#}|{%.*?%}|{{.*?}}|<[^>]*>"
         bare = re.sub(code, " ", path.read_text(), flags=re.DOTALL)
         bare += " ".join(IN_ATTRIBUTES.findall(path.read_text()))
         words = [word for word in re.findall(r"[^\W\d_]{2,}", bare) if word not in NAMES]

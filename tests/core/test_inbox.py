@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -10,7 +12,9 @@ from psycopg.pq import TransactionStatus
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
+from core import inbox
 from core.config import Role
+from core.errors import UnavailableError
 from core.extensions import db
 from core.inbox import append, recipients
 from core.keys import new_sealing_key
@@ -131,7 +135,7 @@ def test_console_cannot_make_a_bundle_ready(house: House) -> None:
 
 VIEWS_OF_PUBLIC_PETITIONS = {
     "petitions", "petition_texts", "text_history", "text_versions", "petition_addressees", "petition_routes", "first_signatories",
-    "pictures", "share_cards", "breakdowns", "milestones", "news", "named_signers",
+    "pictures", "share_cards", "breakdowns", "milestones", "news", "named_signers", "intake", "arrivals", "leaves", "tiles", "tree_heads",
 }  # fmt: skip
 
 
@@ -147,6 +151,9 @@ def petition_with_everything(house: House, make: Factory) -> int:
         "INSERT INTO milestones (petition_id, total) VALUES (:p, 10)",
         "INSERT INTO news (id, petition_id, state, published_at) VALUES (gen_random_uuid(), :p, 'published', now())",
         "INSERT INTO news_texts SELECT id, 'en', 'They answered', 'x', '<p>x</p>' FROM news WHERE petition_id = :p",
+        "INSERT INTO leaves (petition_id, index, kind, commitment) VALUES (:p, 0, 'S', decode(repeat('00', 32), 'hex'))",
+        "INSERT INTO tiles (petition_id, number, root) VALUES (:p, 0, 'x')",
+        "INSERT INTO tree_heads SELECT :p, 1, 'x', 1, now(), id, 'x' FROM sealing_keys WHERE purpose = 'log'",
     ):
         house.sql(statement, p=petition)
     return petition
@@ -227,3 +234,61 @@ def test_the_public_web_spends_no_statement_on_transactions(own_database: House)
         driver = connection.connection.driver_connection
         assert driver is not None
         assert driver.info.transaction_status == TransactionStatus.IDLE
+
+
+# --- The web's own line to the database ----------------------------------------------------------------------------------
+
+
+def line_of(house: House) -> Any:
+    """The connection over which this thread writes."""
+    with house.app(Role.PUBLIC).app_context():
+        return inbox._line()[0]
+
+
+def test_an_event_is_written_once_over_a_connection_of_its_own(own_database: House) -> None:
+    event = uuid4()
+    with own_database.app(Role.PUBLIC).app_context():
+        assert append("report", None, {"v": 1}, event)
+        assert not append("report", None, {"v": 1}, event)
+    assert own_database.value("SELECT origin FROM inbox") == "zbor_web"
+    assert line_of(own_database).autocommit
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_after_a_restart_of_the_database_no_form_is_refused(own_database: House, twice: bool) -> None:
+    """The first to write over a dead connection gets a new one; if the row is there already, it was this form that stored it."""
+    event = uuid4()
+    with own_database.app(Role.PUBLIC).app_context():
+        append("report", None, {"v": 1}, event if twice else uuid4())
+        own_database.sql("SELECT pg_terminate_backend(:pid, 5000)", pid=line_of(own_database).info.backend_pid)
+        assert append("report", None, {"v": 1}, event)
+        assert append("report", None, {"v": 1}, uuid4())
+    assert own_database.value("SELECT count(*) FROM inbox") == (2 if twice else 3)
+
+
+def test_while_the_database_is_away_nothing_is_stored_and_then_it_works_again(own_database: House) -> None:
+    with own_database.app(Role.PUBLIC).app_context():
+        append("report", None, {"v": 1}, uuid4())
+        own_database.sql("ALTER ROLE zbor_web CONNECTION LIMIT 0")
+        try:
+            own_database.sql("SELECT pg_terminate_backend(:pid, 5000)", pid=line_of(own_database).info.backend_pid)
+            for _ in range(2):
+                with pytest.raises(UnavailableError):
+                    append("report", None, {"v": 1}, uuid4())
+        finally:
+            own_database.sql("ALTER ROLE zbor_web CONNECTION LIMIT -1")
+        assert append("report", None, {"v": 1}, uuid4())
+    assert own_database.value("SELECT count(*) FROM inbox") == 2
+
+
+def test_a_statement_that_takes_too_long_is_not_tried_again(own_database: House) -> None:
+    line = line_of(own_database)
+    with own_database.app(Role.PUBLIC).app_context(), own_database.bind.connect() as other, other.begin():  # type: ignore[union-attr]  # An engine here.
+        line.execute("SET statement_timeout = 200")
+        other.execute(text("LOCK TABLE inbox IN ACCESS EXCLUSIVE MODE"))
+        started = time.monotonic()
+        with pytest.raises(UnavailableError):
+            append("report", None, {"v": 1}, uuid4())
+        assert time.monotonic() - started < 0.4
+    assert not line.closed
+    line.close()

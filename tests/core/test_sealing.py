@@ -74,8 +74,17 @@ def test_shortest_and_longest_signature_are_equally_long() -> None:
         "text": text,
         "visibility": "ministry",
         "language": "be",
-        "trap": False,
-        "salt": "A" * 24,
+        "addressee_id": 2**31,
+        "of_age": True,
+        "signals": {
+            "network": "f" * 16,
+            "proof": "unknown",
+            "proof_id": "f" * 32,
+            "form": "unknown",
+            "seconds": 172_800,
+            "trap": False,
+        },
+        "salt": "A" * 44,
     }
     longest = {"name": "ႠႠ" * (MAX_NAME // 2), "city": "漢" * MAX_CITY, "email": "a" * MAX_EMAIL}
     sizes = {

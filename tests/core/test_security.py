@@ -18,14 +18,15 @@ from tests.factories import VALID, Factory
 
 EVERYBODYS = {
     Role.PUBLIC: {
-        "static", "petitions.index", "petitions.list_petitions", "petitions.show", "petitions.names", "petitions.history",
+        "static", "petitions.index", "petitions.list_petitions", "petitions.show", "petitions.names", "petitions.history", "petitions.numbers", "petitions.numbers_as_json",
         "petitions.privacy", "petitions.contact",
         "petitions.as_json", "petitions.count", "petitions.feed", "petitions.feed_of_petitions", "petitions.embed", "petitions.qr",
-        "petitions.share_card", "petitions.picture",
-        "petitions.sign_form", "petitions.sign", "petitions.reload", "petitions.already_sent",
+        "petitions.share_card", "petitions.picture", "petitions.log", "petitions.log_heads", "petitions.log_entries", "petitions.log_check",
+        "petitions.sign_form", "petitions.proof", "petitions.sign", "petitions.reload", "petitions.already_sent",
         "petitions.thanks", "petitions.type_code", "petitions.code_answer", "petitions.resend",
         "petitions.confirm", "petitions.withdraw", "petitions.not_me", "petitions.unsubscribe", "petitions.answer",
         "petitions.mine", "petitions.own_page", "petitions.change_own", "petitions.export_own",
+        "petitions.ask_receipt", "petitions.receipt", "petitions.receipt_file",
         "petitions.report", "petitions.reported",
         "components.index",
         "devmail.index", "devmail.show",
@@ -54,7 +55,7 @@ def test_a_route_that_declares_nothing_is_closed_to_all(house: House) -> None:
 
 FORM_PAGES = {
     "petitions.confirm", "petitions.withdraw", "petitions.not_me", "petitions.unsubscribe", "petitions.mine",
-    "petitions.report", "accounts.login", "accounts.invitation", "accounts.request_account",
+    "petitions.report", "petitions.log_check", "accounts.login", "accounts.invitation", "accounts.request_account",
     "accounts.set_up_totp", "accounts.add_passkey", "accounts.change_passphrase", "accounts.invite", "petitions_console.search",
     *(f"petitions_console.{page}" for page in (
         "addressees", "edit_news", "edit_text", "hide", "new", "new_addressee", "picture", "reject", "settings", "signatories",
@@ -106,6 +107,7 @@ def pages(house: House, make: Factory) -> list[tuple[FlaskClient, str]]:
         f"/petitions/{slug}/already-sent",
         f"/petitions/{slug}/names",
         f"/petitions/{slug}/history",
+        f"/petitions/{slug}/numbers",
         f"/petitions/{slug}/embed",
         f"/petitions/{slug}/report",
         f"/petitions/{slug}/reported",
@@ -133,6 +135,21 @@ def test_headers_are_on_every_page(house: House, make: Factory) -> None:
         assert headers["Cache-Control"] in ("no-store", "public, max-age=10, stale-while-revalidate=60")
         assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
         assert "Server" not in headers
+
+
+def test_only_the_form_may_run_a_script(house: House, make: Factory) -> None:
+    for client, path in pages(house, make):
+        answer = client.get(path)
+        policy = answer.headers["Content-Security-Policy"]
+        assert ("script-src" in policy) == (path.endswith("/sign") or client.application is house.app(Role.CONSOLE)), (
+            path
+        )
+        assert ("<script" in answer.text) <= ("script-src" in policy), path
+    slug = make.slug(make.petition(countries=()))
+    again = house.client().post(f"/petitions/{slug}/signatures", data=VALID | {"city": ""})
+    assert again.status_code == 422
+    for own in ("script-src 'self'", "worker-src 'self'", "connect-src 'self'", "style-src 'self'"):
+        assert own in again.headers["Content-Security-Policy"].split("; ")
 
 
 def test_no_page_has_anything_inline_or_from_elsewhere(house: House, make: Factory) -> None:
@@ -173,7 +190,20 @@ def test_the_cookie_is_httponly_and_lax(house: House) -> None:
 
 def test_public_pages_set_no_cookie(house: House, make: Factory) -> None:
     slug = make.slug(make.petition())
-    shown = ("", ".json", "/count.json", "/feed.atom", "/embed", "/sign", "/names", "/history", "/qr.svg", "/report")
+    shown = (
+        "",
+        ".json",
+        "/count.json",
+        "/feed.atom",
+        "/embed",
+        "/sign",
+        "/names",
+        "/history",
+        "/numbers",
+        "/numbers.json",
+        "/qr.svg",
+        "/report",
+    )
     for path in ("/", "/petitions", *(f"/petitions/{slug}{one}" for one in shown), "/privacy", "/nope"):
         assert "Set-Cookie" not in house.client().get(path).headers
 

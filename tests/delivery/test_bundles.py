@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from io import BytesIO
@@ -24,8 +28,20 @@ from core.sealing import SealingError, context, decrypt
 from delivery import building, claims
 from delivery.document import BundleDocument, Volume
 from delivery.models import bundle_code
-from tests.conftest import House
-from tests.factories import Factory, agree, counted, hidden, log_in, post, press, signed, token
+from tests.conftest import ROOT, House
+from tests.factories import (
+    Factory,
+    agree,
+    counted,
+    hidden,
+    log_in,
+    many_counted,
+    post,
+    press,
+    signed,
+    token,
+    write_logs,
+)
 from worker.pdf import draw_bundle
 
 
@@ -69,8 +85,17 @@ def volumes(content: bytes = b"%PDF") -> list[Volume]:
 
 
 def unpacked(archive: bytes) -> dict[str, bytes]:
+    """The volumes of a bundle."""
     with ZipFile(BytesIO(archive)) as file:
-        return {name.rpartition("/")[2].split("-", 3)[3]: file.read(name) for name in file.namelist()}
+        pdfs = [name for name in file.namelist() if name.endswith(".pdf")]
+        return {name.rpartition("/")[2].split("-", 3)[3]: file.read(name) for name in pdfs}
+
+
+def taken_away(house: House, client: FlaskClient, page: str) -> bytes:
+    """The archive of a bundle that is ready, as its coordinator gets it."""
+    asked = client.post(f"{page}/downloads", data={"csrf_token": hidden(client.get(page).text, "csrf_token")})
+    assert answer_downloads(house) == 1
+    return bytes(client.get(asked.location).data)
 
 
 def answer_downloads(house: House) -> int:
@@ -92,6 +117,46 @@ def broken(house: House) -> set[str]:
 
     with house.inside(Role.WORKER):
         return {item.name for item, number in run_fsck() if number}
+
+
+def test_the_manifest_lists_the_files_and_the_newest_tree_head_and_zbor_verify_agrees(
+    house: House, make_own: Factory, petition: int, tmp_path: Path
+) -> None:
+    slug = make_own.slug(petition)
+    counted(house, slug, email="pl@example.org")
+    many_counted(house, petition, 299)
+    assert write_logs(house) == 300
+    client = log_in(house, make_own, petition)
+    page = ask(house, client, petition).location
+    build(house)
+    archive = taken_away(house, client, page)
+    bundle, head = the_bundle(house), house.sql("SELECT * FROM tree_heads").one()
+    with ZipFile(BytesIO(archive)) as file:
+        manifest = json.loads(file.read(next(name for name in file.namelist() if name.endswith("/manifest.json"))))
+    assert manifest["bundle"] == bundle_code(bundle.id)
+    assert (manifest["petition"], manifest["counted"], manifest["register_hash"]) == (slug, 1, bundle.register_hash)
+    assert manifest["cutoff"] == f"{bundle.cutoff_at:%Y-%m-%dT%H:%M:%SZ}"
+    assert manifest["addressee"] == house.value("SELECT code FROM addressees WHERE country_code = 'PL'")
+    assert (manifest["tree_head"]["size"], manifest["tree_head"]["root"]) == (300, head.root.hex())
+    assert "Вольга" not in json.dumps(manifest, ensure_ascii=False)
+    letter = unpacked(archive)["1-letter.pdf"]
+    printed = PdfReader(BytesIO(letter)).pages[-1].extract_text()
+    groups = [head.root.hex()[at : at + 8] for at in range(0, 64, 8)]
+    assert " ".join(groups) in " ".join(printed.split())
+
+    log = tmp_path / "log"
+    log.mkdir()
+    public = house.client(Role.PUBLIC)
+    (log / "heads.json").write_bytes(public.get(f"/petitions/{slug}/log/heads.json").data)
+    (log / "entries.txt").write_bytes(public.get(f"/petitions/{slug}/log/entries").data)
+    (tmp_path / "bundle.zip").write_bytes(archive)
+    root_key = base64.b64encode(house.secrets.root_public_key).decode()
+    script = [sys.executable, "-I", ROOT / "static" / "zbor-verify.py", "bundle", tmp_path / "bundle.zip"]
+    checked = subprocess.run(
+        [*script, "--log", log, "--root-key", root_key], capture_output=True, text=True, check=False
+    )
+    assert checked.returncode == 0, checked.stdout
+    assert bundle.register_hash in checked.stdout
 
 
 def test_from_button_to_pdf(house: House, make_own: Factory, petition: int, tmp_path: Path) -> None:

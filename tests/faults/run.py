@@ -52,7 +52,7 @@ class Run:
     def __init__(
         self, folder: Path, say: Callable[[str], object] = lambda _text: None, durable: bool = True, **extra: str
     ) -> None:
-        settings = {"TMPDIR": str(folder / "tmp"), **extra}
+        settings = {"TMPDIR": str(folder / "tmp"), "ZBOR_PROXY_HOPS": "1", **extra}
         self.stand = Stand(folder, Ports.free(), durable=durable, extra=settings)
         self.say = say
         self.done = ""
@@ -166,18 +166,30 @@ class Run:
 
     def mails(self) -> list[tuple[str, str]]:
         """Address and confirmation link of every mail that was caught."""
-        found = []
+        return [(address, link) for address, link, _ in self._caught()]
+
+    def _caught(self) -> Iterator[tuple[str, str, str]]:
+        """Address, confirmation link and Message-ID."""
         for path in self.stand.mails.glob("*.eml"):
             message = message_from_bytes(path.read_bytes(), policy=policy.default)
             body = message.get_body(("plain",))
             link = re.search(r"(/confirm/[\w-]+)", body.get_content() if body else "")
             if link:
-                found.append((str(message["To"]), link[1]))
-        return found
+                yield str(message["To"]), link[1], str(message["Message-ID"])
+
+    def repeated_mails(self) -> int:
+        """Mails beyond the first with each link."""
+        mails = self.mails()
+        return len(mails) - len(set(mails))
+
+    def other_message_ids(self) -> int:
+        """Repeats under another Message-ID than the first mail's, by which no mail program would know them."""
+        caught = set(self._caught())
+        return len(caught) - len({link for _, link, _ in caught})
 
     def most_mails_to_one(self) -> int:
         """Mails with a link to the address that got most."""
-        return max(Counter(address for address, _ in self.mails()).values())
+        return max(Counter(address for address, _ in self.mails()).values(), default=0)
 
     def links(self) -> list[str]:
         """Every confirmation link that was mailed, once."""
@@ -281,6 +293,12 @@ class Run:
             " AND a.backend_xid IS NOT NULL AND l.relation = 'inbox'::regclass AND l.mode IN ('RowShareLock', 'RowExclusiveLock')"
         ).fetchone()
         return bool(row and row[0])
+
+    def kill_children(self, name: str) -> None:
+        """kill -9 of what one of the stand's processes has started."""
+        pid = self.stand.processes[name].pid
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            os.kill(int(child), signal.SIGKILL)
 
     def crash_database(self, down: float = 2.0) -> None:
         """PostgreSQL's immediate stop, which is a crash to it, and a start after some seconds."""

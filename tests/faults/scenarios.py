@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -286,26 +287,39 @@ def fake_clock(offset: str) -> Iterator[dict[str, str]]:
     }
 
 
-def kill_mailer(run: Run, submissions: int = 200, kills: int = 20) -> None:
-    """F8: the mailer is killed after the mail server has taken a mail and before it could write that down."""
+def kill_mailer(run: Run, submissions: int = 200, kills: int = 20, *, swift: bool = False) -> None:
+    """F8: the mailer is killed after the mail server has taken a mail and before it could write that down.
+
+    `swift`: not a whole Celery worker each time, but a child of tests/faults/mailer.py.
+    """
     with StrikingCatcher(run) as catcher:
         run.stand.start_beat()
         run.stand.start_celery("worker")
         run.crowd.send(run.crowd.signatures(submissions))
         run.unprocessed()
         struck = 0
+        if swift:
+            run.stand.spawn("mailer", "worker", sys.executable, "-m", "tests.faults.mailer")
         for number in range(1, kills + 1):
-            run.stand.start_celery("heavy", concurrency=1)
-            struck += catcher.strike()
+            if swift:
+                struck += catcher.strike(lambda: run.kill_children("mailer"))
+            else:
+                run.stand.start_celery("heavy", concurrency=1)
+                struck += catcher.strike(lambda: run.stand.kill("heavy"))
             run.say(f"kill {number} of {kills}")
-        run.stand.start_celery("heavy")
+        catcher.let_go()
+        if not swift:
+            run.stand.start_celery("heavy")
         run.let_leases_end()
         run.wait_for_mails(killed=True)
     run.done = f"{submissions} forms; {kills} kills, {struck} between the server's 250 and the commit"
     run.exactly("kills in that moment", struck, kills)
     run.check_events()
     run.check_mails(repeats=kills)
+    # Fewer would mean that a mailer had written it down after all, and was killed too late.
+    run.at_least("mails repeated, one a kill", run.repeated_mails(), kills)
     run.at_most("most mails to one address", run.most_mails_to_one(), 2)
+    run.exactly("repeats with another Message-ID", run.other_message_ids(), 0)
     run.check_peace()
 
 

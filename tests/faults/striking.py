@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +19,7 @@ _WITHIN = 60.0
 
 
 class StrikingCatcher(Catcher):
-    """Takes mail as the stand's own catcher does. Use it as a context manager."""
+    """Takes mail as the stand's own catcher does, but none between two strikes. Use it as a context manager."""
 
     def __init__(self, run: Run) -> None:
         super().__init__(run.stand.mails)
@@ -25,6 +27,7 @@ class StrikingCatcher(Catcher):
         self.struck: list[UUID] = []
         self._holding: psycopg.Connection[Any] | None = None
         self._taken = threading.Event()
+        self._lets_go = False
         self._server = Controller(self, hostname="127.0.0.1", port=run.stand.ports.smtp, enable_SMTPUTF8=True)
 
     def __enter__(self) -> StrikingCatcher:
@@ -32,10 +35,17 @@ class StrikingCatcher(Catcher):
         return self
 
     def __exit__(self, *_error: object) -> None:
+        self.let_go()
         self._server.stop()
 
+    def let_go(self) -> None:
+        """From now on take every mail."""
+        self._lets_go = True
+
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802  # The name is aiosmtpd's.
-        if self._holding is None or self._taken.is_set():
+        while not self._lets_go and (self._holding is None or self._taken.is_set()):
+            await asyncio.sleep(0.01)
+        if self._holding is None:
             return await super().handle_DATA(server, session, envelope)
         # Only the mail that is being sent is leased for longer than its lot; while we hold its row, the mailer can
         # send it and cannot write down that it did.
@@ -48,19 +58,22 @@ class StrikingCatcher(Catcher):
         self._taken.set()
         return answer
 
-    def strike(self) -> bool:
-        """kill -9 of the mailer once it waits to write down what was just taken. Says whether it did wait."""
+    def strike(self, kill: Callable[[], None]) -> bool:
+        """Take one mail, and `kill` the mailer once it waits to write that down. Says whether it did wait.
+
+        It has read the 250 by then, for before that it writes nothing; and as we hold the row, it cannot have committed.
+        """
         already = len(self.struck)
         self._taken.clear()
         with psycopg.connect(self.run.stand.postgres.url("postgres").replace("+psycopg", "")) as holding:
-            # What the mailers killed before had leased is free, but for the mails that have been taken.
-            self.run.let_leases_end(but=self.struck)
             mine = holding.info.backend_pid
             self._holding = holding
             taken = self._taken.wait(_WITHIN)
             waits = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'zbor-worker' AND %s = ANY (pg_blocking_pids(pid))"
             waiting = self.run.wait_for(lambda: self.run.value(waits, mine), _WITHIN, every=0.02) if taken else None
-            self.run.stand.kill("heavy")
+            # What it had leased besides is free for the next; the mail that was taken is not, until the end.
+            self.run.let_leases_end(but=self.struck)
+            kill()
             self._holding = None
             holding.rollback()
         return waiting is not None and len(self.struck) == already + 1

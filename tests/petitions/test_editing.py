@@ -80,6 +80,7 @@ def set_up(client: FlaskClient, petition: int, fallback: object, **changes: Any)
         "slug": slug,
         "fallback": str(fallback),
         "min_age": "",
+        "per_mailbox": "1",
         "zone": "UTC",
         "thresholds": "",
     }

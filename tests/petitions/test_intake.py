@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import base64
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from threading import Barrier
 from typing import Any
 from uuid import uuid4
 
@@ -18,7 +16,7 @@ from core.inbox import append
 from core.records import decrypt_record, open_row_key
 from petitions.states import CONFIRM_WITHIN, WAITED_FOR, expire_unconfirmed, forget_duplicates
 from tests.conftest import House
-from tests.factories import VALID, Factory, counted, press, sign, signed, the_signature, token
+from tests.factories import VALID, Factory, confirm_at_once, counted, press, sign, signed, the_signature, token
 from worker import drain
 
 
@@ -53,7 +51,7 @@ def test_signature_waits_for_confirmation_with_everything_sealed(house: House, s
     assert record["consent"] | {"hash": ""} == {"ministry": True, "public": True, "updates": False, "hash": ""}
     assert set(record["text"]) == {"version", "language", "hash"}
     assert record["visibility"] == "public"
-    assert len(base64.b64decode(record["salt"])) == 16
+    assert len(base64.b64decode(record["salt"])) == 32
     assert house.value("SELECT sealed FROM inbox") is None
     assert house.value("SELECT template FROM outbox") == "confirm"
     assert fsck(house) == {}
@@ -362,20 +360,7 @@ def test_two_workers_confirming_at_once_count_one(
     house = own_database
     slug = make_own.slug(make_own.petition())
     rows = [signed(house, slug, name=name) for name in ("One Name", "Other Name")]
-    barrier = Barrier(2, timeout=10)
-
-    confirm = drain.HANDLERS[drain.WEB, "confirm"]
-
-    def confirm_together(opened: Any, keyring: Any) -> Any:
-        barrier.wait()
-        return confirm(opened, keyring)
-
-    for row in rows:
-        press(house.client(), f"/confirm/{token(house, 'confirm', row.id)}")
-    monkeypatch.setattr(drain, "HANDLERS", {**drain.HANDLERS, (drain.WEB, "confirm"): confirm_together})
-    monkeypatch.setattr(drain, "BATCH", 1)
-    with ThreadPoolExecutor(2) as pool:
-        assert list(pool.map(lambda _number: house.drain(), range(2))) == [1, 1]
+    confirm_at_once(house, monkeypatch, rows)
     assert tallies(house) == {"counted": 1, "duplicate": 1}
     assert house.value("SELECT count(*) FROM signatures WHERE state = 'counted'") == 1
 

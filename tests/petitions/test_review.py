@@ -143,7 +143,15 @@ def test_while_a_reviewer_reads_nothing_changes_and_nothing_typed_is_lost(
     assert "Quickly changed.</textarea>" in answer.text
     assert "A reviewer is deciding about this" in answer.text
     assert "Take my request back" in answer.text
-    values = {"kind": "petition", "slug": "other", "fallback": "", "zone": "UTC", "thresholds": "", "min_age": ""}
+    values = {
+        "kind": "petition",
+        "slug": "other",
+        "fallback": "",
+        "zone": "UTC",
+        "thresholds": "",
+        "min_age": "",
+        "per_mailbox": "1",
+    }
     post(creator, f"{path}/settings", **values, revision=opened["settings"])
     post(creator, f"{path}/addressees", addressee=[], save="1", revision=opened["addressees"])
     post(creator, f"{path}/texts/en/removal")

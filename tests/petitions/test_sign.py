@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from itertools import count
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from core.config import Role
+from petitions import forms
 from tests.conftest import House
 from tests.factories import VALID, Factory, counted, hidden, press, sign, signed, token
 
@@ -83,6 +85,30 @@ def test_bad_input_comes_back_with_a_sentence_and_all_that_was_typed(
     assert house.value("SELECT count(*) FROM inbox") == 0
 
 
+@pytest.mark.parametrize("address", ["olga@mail.ru", "olga@Yandex.BY", "olga@corp.mail.ru"])
+def test_an_address_that_a_state_watches_is_asked_about_once(house: House, slug: str, address: str) -> None:
+    client = house.client()
+    first = sign(client, slug, email=address)
+    assert first.status_code == 422
+    assert "can read mail at" in first.text
+    for typed in ("Вольга Вераб’ёва", address, "Białystok", 'value="PL" selected'):
+        assert typed in first.text
+    assert re.search(r'<input[^>]*name="watched_anyway"[^>]*>', first.text)
+    assert "checked" in re.search(r'<input[^>]*value="ministry"[^>]*>', first.text)[0]  # type: ignore[index]  # Found, or the test fails.
+    assert house.value("SELECT count(*) FROM inbox") == 0
+    other = sign(client, slug, email=address, city="", watched_anyway="y")
+    assert "can read mail at" not in other.text
+    assert "checked" in re.search(r'<input[^>]*name="watched_anyway"[^>]*>', other.text)[0]  # type: ignore[index]  # As above.
+    assert sign(client, slug, email=address, watched_anyway="y").status_code == 303
+
+
+def test_any_other_address_is_not_asked_about(house: House, slug: str) -> None:
+    client = house.client()
+    assert "watched_anyway" not in client.get(f"/petitions/{slug}/sign").text
+    assert "watched_anyway" not in sign(client, slug, city="").text
+    assert sign(client, slug, email="olga@notmail.ru.example.org").status_code == 303
+
+
 def test_bad_input_comes_back_on_the_whole_page(house: House, slug: str) -> None:
     assert "Ministry of PL" in house.client().get(f"/petitions/{slug}/sign").text
     assert "Ministry of PL" in sign(house.client(), slug, email="").text
@@ -90,7 +116,7 @@ def test_bad_input_comes_back_on_the_whole_page(house: House, slug: str) -> None
 
 def test_markup_in_a_city_is_shown_as_text(house: House, slug: str) -> None:
     response = sign(house.client(), slug, city='"><script>alert(1)</script>', name="")
-    assert "<script" not in response.text
+    assert "<script>" not in response.text
     assert "&lt;script&gt;" in response.text
 
 
@@ -237,6 +263,25 @@ def test_no_valid_key_gives_503_and_stores_nothing(house: House, slug: str) -> N
 def test_expired_key_gives_503(house: House, slug: str) -> None:
     house.sql("UPDATE sealing_keys SET not_after = now() - interval '1 second'")
     assert sign(house.client(), slug).status_code == 503
+
+
+def test_forms_share_how_they_look_and_nothing_that_was_typed(house: House, slug: str) -> None:
+    client = house.client()
+    assert sign(client, slug, name="SECRET <b>", email="secret@", city="", website="SECRET").status_code == 422
+    page = client.get(f"/petitions/{slug}/sign").text
+    assert "SECRET" not in page
+    assert "aria-invalid" not in page
+    for field in forms._first_fields.values():
+        assert field._form is None
+        assert getattr(field, "data", None) in (None, False), field.name
+        assert not field.errors, field.name
+
+
+def test_two_ages_are_told_apart(house: House, make: Factory) -> None:
+    young, old = (make.slug(make.petition(countries=(), min_age=age)) for age in (14, 18))
+    client = house.client()
+    for slug, age in ((young, 14), (old, 18), (young, 14)):
+        assert f"at least {age} years old" in client.get(f"/petitions/{slug}/sign").text
 
 
 def test_answer_is_the_same_for_somebody_who_signed_before(house: House, slug: str) -> None:

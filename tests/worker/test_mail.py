@@ -20,13 +20,20 @@ from uuid import UUID
 import pytest
 from aiosmtpd.controller import Controller
 from flask_babel import force_locale, gettext
+from psycopg.errors import DeadlockDetected
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from accounts.mailing import News
 from core.config import LANGUAGES, Role
 from core.demo.embedded import free_port
+from core.extensions import db
+from core.outbox import queue_mail
+from core.records import open_row_key
+from petitions import states
 from tests.conftest import House
 from tests.factories import TITLE, Factory, counted, press, sign, signed, token
+from tests.worker.test_mailhosts import NameServer
 from worker import mail as mailer
 
 
@@ -509,3 +516,157 @@ def test_a_mail_whose_key_is_away_waits_for_it(house: House, make: Factory, serv
     assert server.received == []
     send(house)
     assert len(server.received) == 1
+
+
+def state(house: House) -> Any:
+    """Of the one signature and its mail."""
+    return house.sql(
+        "SELECT s.state, s.reason, s.row_key_id IS NULL, o.state, o.smtp_status FROM signatures s, outbox o"
+    ).one()
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The domains that were asked about. One that begins with `gone` takes no mail."""
+    domains: list[str] = []
+
+    def takes_mail(domain: str, _keyring: Any, _config: Any) -> bool:
+        # In the tests' one connection the transaction never ends, but the session must have let go of it.
+        assert not db.session().in_transaction()
+        domains.append(domain)
+        return not domain.startswith("gone")
+
+    monkeypatch.setattr(mailer, "takes_mail", takes_mail)
+    return domains
+
+
+def test_where_no_mail_can_arrive_none_is_sent_and_the_signature_is_rejected(
+    house: House, make: Factory, server: Server, asked: list[str]
+) -> None:
+    slug = make.slug(make.petition())
+    for email in ("a@here.example.com", "b@gone.example.com", "c@here.example.com"):
+        sign(house.client(), slug, email=email)
+    house.drain()
+    send(house)
+    assert sorted(asked) == ["gone.example.com", "here.example.com", "here.example.com"]
+    assert sorted(one.rcpt_tos[0] for one in server.received) == ["a@here.example.com", "c@here.example.com"]
+    assert [tuple(row) for row in house.sql("SELECT state, smtp_status, sealed FROM outbox ORDER BY state")] == [
+        ("failed", None, None), ("sent", 250, None), ("sent", 250, None),
+    ]  # fmt: skip
+    rejected = house.sql("SELECT * FROM signatures WHERE state = 'rejected'").one()
+    assert (rejected.reason, rejected.row_key_id, rejected.sealed) == ("no_mail_server", None, None)
+    tallies = dict(house.sql("SELECT state, sum(total)::int FROM tallies GROUP BY state HAVING sum(total) > 0").all())
+    assert tallies == {"pending": 2, "rejected": 1}
+    # Whoever had mistyped can sign again.
+    sign(house.client(), slug, email="b@here.example.com")
+    house.drain()
+    send(house)
+    assert len(server.received) == 3
+
+
+def test_the_name_server_of_the_configuration_is_asked(house: House, make: Factory, server: Server) -> None:
+    slug = make.slug(make.petition())
+    for email in ("a@here.example.com", "b@gone.example.com", "c@wp.pl"):
+        sign(house.client(), slug, email=email)
+    house.drain()
+    names = NameServer()
+    names.zone["here.example.com"] = {"MX": ["10 mx.example.com."]}
+    try:
+        with house.inside(Role.WORKER) as app:
+            mailer.send_due(house.keyring, replace(app.extensions["zbor"], name_server=names.address))
+    finally:
+        names.close()
+    assert sorted(one.rcpt_tos[0] for one in server.received) == ["a@here.example.com", "c@wp.pl"]
+    assert sorted(house.sql("SELECT state, reason FROM signatures").all()) == [
+        ("pending", None), ("pending", None), ("rejected", "no_mail_server"),
+    ]  # fmt: skip
+    assert {domain for domain, _kind in names.asked} == {"here.example.com", "gone.example.com", "gmail.com"}
+
+
+def test_only_what_a_signature_waits_for_is_asked_about(
+    house: House, make: Factory, server: Server, asked: list[str]
+) -> None:
+    slug = make.slug(make.petition())
+    counted(house, slug)
+    house.sql("DELETE FROM outbox")
+    sign(house.client(), slug)
+    house.drain()
+    send(house)
+    assert (len(server.received), asked) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ("550 5.1.1 <x> User unknown", ("rejected", "no_mail_server", True, "failed", 550)),
+        ("550-5.1.1 The account that you tried to reach\r\n550 5.1.1 does not exist", ("rejected", "no_mail_server", True, "failed", 550)),
+        ("553 5.1.2 no such system", ("rejected", "no_mail_server", True, "failed", 553)),
+        ("556 5.1.10 null MX", ("rejected", "no_mail_server", True, "failed", 556)),
+        ("550 no such mailbox", ("pending", None, False, "failed", 550)),
+        ("550 5.7.1 your network is on a list", ("pending", None, False, "failed", 550)),
+        ("550 5.1.8 sender address rejected", ("pending", None, False, "failed", 550)),
+        ("550 5.1.11 something new", ("pending", None, False, "failed", 550)),
+        ("554 5.2.2 mailbox full", ("pending", None, False, "failed", 554)),
+        ("450 4.1.1 greylisted", ("pending", None, False, "queued", 450)),
+        ("450 5.1.1 cannot make up its mind", ("pending", None, False, "queued", 450)),
+    ],
+)  # fmt: skip
+def test_a_signature_is_rejected_when_its_address_is_refused_and_not_when_we_are(
+    house: House, make: Factory, server: Server, answer: str, expected: tuple[Any, ...]
+) -> None:
+    signed(house, make.slug(make.petition()))
+    server.answers = [answer]
+    send(house)
+    assert state(house) == expected
+
+
+def test_whoever_was_sent_an_earlier_mail_may_still_confirm(
+    house: House, make: Factory, server: Server, asked: list[str]
+) -> None:
+    row = signed(house, make.slug(make.petition()), email="a@gone.example.com")
+    with house.inside(Role.WORKER) as app:
+        # As if its domain had gone between two mails.
+        key_id = row.row_key_id
+        mail = {"to": "a@gone.example.com", "language": "en", "confirm_url": "x", "code": "1", "mine_url": "x", "not_me_url": "x"}  # fmt: skip
+        queue_mail("confirm", key_id, open_row_key(key_id, house.keyring.private_keys), mail)
+        db.session.commit()
+        house.sql("UPDATE outbox SET state = 'sent' WHERE id = (SELECT min(id::text)::uuid FROM outbox)")
+        mailer.send_due(house.keyring, app.extensions["zbor"])
+    assert asked == ["gone.example.com"]
+    assert house.value("SELECT state FROM signatures") == "pending"
+    assert [one[0] for one in house.sql("SELECT state FROM outbox ORDER BY state")] == ["failed", "sent"]
+
+
+def test_a_mailer_that_is_late_rejects_nothing(
+    house: House, make: Factory, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else has taken the mail over while this one was asking, and may be sending it."""
+    signed(house, make.slug(make.petition()))
+
+    def late(*_what: Any) -> bool:
+        house.sql("UPDATE outbox SET fence = fence + 1")
+        return False
+
+    monkeypatch.setattr(mailer, "takes_mail", late)
+    send(house)
+    assert state(house) == ("pending", None, False, "queued", None)
+    assert house.value("SELECT total FROM tallies WHERE state = 'pending'") == 1
+
+
+def test_a_mailer_in_the_way_of_another_worker_comes_again(
+    house: House, make: Factory, server: Server, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signed(house, make.slug(make.petition()), email="a@gone.example.com")
+    reject = states.reject_unreachable
+
+    def in_the_way(_row_key_id: UUID) -> None:
+        raise OperationalError("UPDATE", {}, DeadlockDetected())
+
+    monkeypatch.setattr(states, "reject_unreachable", in_the_way)
+    send(house)
+    assert state(house) == ("pending", None, False, "queued", None)
+    monkeypatch.setattr(states, "reject_unreachable", reject)
+    house.sql("UPDATE outbox SET due_at = now(); UPDATE mail_pace SET next_at = now()")
+    send(house)
+    assert state(house) == ("rejected", "no_mail_server", True, "failed", None)
+    assert server.received == []

@@ -19,12 +19,22 @@ from core.config import Role
 from core.demo.register import read_register
 from core.demo.signers import make_signers
 from core.factory import ROOT
-from delivery.document import LETTERS, BundleDocument, RegisterRow, fill, letter_language, letter_texts, register_hash
+from delivery.document import (
+    LETTERS,
+    BundleDocument,
+    PrintedHead,
+    RegisterRow,
+    fill,
+    letter_language,
+    letter_texts,
+    register_hash,
+)
 from petitions import rules
 from tests.conftest import House
 from worker.pdf import FONTS, OwnFontsOnly, draw_bundle, draw_letter, draw_register, printable_characters
 from worker.typeset import typeset
 
+STATES = ("counted", "pending", "duplicate", "quarantined", "rejected", "withdrawn", "expired")
 LANGUAGES = sorted(path.stem for path in LETTERS.glob("*.toml"))
 
 
@@ -113,13 +123,21 @@ def test_a_letter_is_one_page_and_one_that_is_longer_leaves_no_line_alone(
 ) -> None:
     filled = fill(
         letter_texts(language) or {},
-        {"title": title, "count": 206, "date": "23 November 2026", "cutoff": "23 November 2026, 04:09 UTC", "reply_to": "organisers@example.org"},
+        {
+            "title": title, "count": 206, "date": "23 November 2026", "cutoff": "23 November 2026, 04:09 UTC", "reply_to": "organisers@example.org",
+            "log_address": "https://zbor.example.org/petitions/do-not-recognise-the-lukashenka-government/log",
+        },
     )  # fmt: skip
+    counts = [(filled[state], 12_345) for state in ("received", *STATES)]
+    head = PrintedHead("104,321", "102,118", "23 November 2026, 04:09 UTC", ["0123abcd"] * 8)
     with house.inside(Role.WORKER):
-        letter = draw_letter(document(rows_of(3), language, letter=filled, address=ADDRESS, title=title))
+        more = {"letter": filled, "address": ADDRESS, "title": title, "counts": counts, "head": head}
+        letter = draw_letter(document(rows_of(3), language, **more))
     texts = [" ".join(page.extract_text().split()) for page in PdfReader(BytesIO(letter.content)).pages]
     assert filled["method_heading"] in texts[-1], "how it was done fits on one page"
     assert filled["register_hash_note"].split(",")[0] in texts[-1]
+    assert " ".join(head.root) in texts[-1]
+    assert "/log" in texts[-1]
     first_of_appeal = next(number for number, text in enumerate(texts) if filled["appeal_heading"] in text and number)
     assert first_of_appeal <= pages
     # Numbers and enclosures stand together, wherever that is.

@@ -194,7 +194,9 @@ def test_a_bundle_taken_over_is_left_to_the_other(
 
 def test_the_sweep_wakes_everybody(house: House, woken: list[TaskName]) -> None:
     tasks.sweep.run()
-    assert woken == [TaskName.DRAIN, TaskName.MAIL, TaskName.BUNDLES, TaskName.DOWNLOADS, TaskName.PETITIONS]
+    assert woken == [
+        TaskName.DRAIN, TaskName.QUARANTINE, TaskName.MAIL, TaskName.BUNDLES, TaskName.DOWNLOADS, TaskName.PETITIONS,
+    ]  # fmt: skip
 
 
 def test_sweeps_that_come_together_are_one(
@@ -203,10 +205,10 @@ def test_sweeps_that_come_together_are_one(
     """They pile up while no worker is there, and do not expire."""
     tasks.sweep.run()
     tasks.sweep.run()
-    assert len(woken) == 5
+    assert len(woken) == 6
     monkeypatch.setattr(tasks, "_rests_until", time.monotonic())
     tasks.sweep.run()
-    assert len(woken) == 10
+    assert len(woken) == 12
 
 
 def test_the_sweep_raises_the_alarm_when_a_key_is_away(

@@ -1,0 +1,1 @@
+"""Made-up crowds against a running server: how many machines come to be counted, and how many people do not."""
