@@ -132,7 +132,7 @@ def _factor_key() -> bytes:
 
 def matching_step(key: str, code: str) -> int | None:
     """The time step whose code this is: now, or one before or after. By the database's clock."""
-    now = int(db.session.scalars(select(func.extract("epoch", func.now()))).one()) // STEP
+    now = int(db.session.scalars(select(func.extract("epoch", func.clock_timestamp()))).one()) // STEP
     totp = pyotp.TOTP(key)
     matching = [
         step for step in (now - 1, now, now + 1) if hmac.compare_digest(totp.at(step * STEP).encode(), code.encode())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from core.extensions import CreatedAt, Model, Moment, db
 from core.records import encrypt_record
+from core.tables import insert_rows
 
 
 class OutboxMail(Model):
@@ -46,6 +47,10 @@ class MailPace(Model):
     next_at: Mapped[Moment]
 
 
+Mail = tuple[str, UUID, bytes, Mapping[str, Any]]
+"""Template, number and key of the row, and what `queue_mail` calls `mail`."""
+
+
 def queue_mail(
     template: str, row_key_id: UUID, row_key: bytes, mail: Mapping[str, Any], mail_id: UUID | None = None
 ) -> UUID:
@@ -53,7 +58,17 @@ def queue_mail(
 
     A second one under the same `mail_id` is an error of the database, which keeps it from being sent.
     """
-    mail_id = mail_id or uuid4()
+    row = _row(template, row_key_id, row_key, mail, mail_id or uuid4())
+    db.session.add(OutboxMail(**row))
+    return UUID(str(row["id"]))
+
+
+def queue_mails(mails: Sequence[Mail]) -> None:
+    """The same for many at once."""
+    if mails:
+        db.session.execute(insert_rows(OutboxMail, [_row(*mail, uuid4()) for mail in mails]))
+
+
+def _row(template: str, row_key_id: UUID, row_key: bytes, mail: Mapping[str, Any], mail_id: UUID) -> dict[str, Any]:
     sealed = encrypt_record(row_key, "outbox", mail_id, mail)
-    db.session.add(OutboxMail(id=mail_id, template=template, row_key_id=row_key_id, sealed=sealed))
-    return mail_id
+    return {"id": mail_id, "template": template, "row_key_id": row_key_id, "sealed": sealed}

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from core.extensions import CreatedAt, Model, db
 from core.inbox import recipients
 from core.sealing import context, decrypt, encrypt, pad, seal_bytes, unpad, unseal_bytes
+from core.tables import insert_rows
 
 RECORD_SIZES = (1024, 2048)
 """Sizes of records at rest after padding, so that a name's length does not show in a stolen database."""
@@ -40,10 +41,10 @@ def new_row_keys(number: int) -> list[tuple[UUID, bytes]]:
     keys = [(uuid4(), os.urandom(32)) for _ in range(number)]
     if keys:
         sealed_to = recipients()
-        db.session.add_all(
-            RowKey(id=key_id, sealed=seal_bytes(key, sealed_to, context("row-key", key_id))) for key_id, key in keys
-        )
-        db.session.flush()  # Other rows point at them.
+        rows = [
+            {"id": key_id, "sealed": seal_bytes(key, sealed_to, context("row-key", key_id))} for key_id, key in keys
+        ]
+        db.session.execute(insert_rows(RowKey, rows))
     return keys
 
 

@@ -12,10 +12,11 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, delete, func, select, tuple_, update
+from sqlalchemy import Select, and_, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from core.extensions import db
+from core.tables import as_table, insert_rows
 from petitions.models import Burst, BurstKind, Sighting
 from petitions.screening import MOST_A_DOMAIN, MOST_A_NETWORK, TIMES_THE_USUAL
 
@@ -40,11 +41,14 @@ def count_recent(sighted: Counter[Sighted], moment: datetime) -> dict[Mark, int]
     """
     hour, marks = hour_of(moment), {(petition_id, kind, key) for petition_id, kind, key, _hour in sighted}
     before = hour - WINDOW
-    wanted: list[Sighted] = sorted((*mark, one) for mark in marks for one in (before, hour))
-    columns = Sighting.petition_id, Sighting.kind, Sighting.key, Sighting.hour
     totals = Counter[Sighted]()
-    if wanted:
-        query = select(*columns, Sighting.total).where(tuple_(*columns).in_(wanted))
+    if marks:
+        wanted = as_table(
+            Sighting, [{"petition_id": number, "kind": kind, "key": key} for number, kind, key in sorted(marks)]
+        )
+        same = (getattr(Sighting, name) == wanted.c[name] for name in ("petition_id", "kind", "key"))
+        columns = Sighting.petition_id, Sighting.kind, Sighting.key, Sighting.hour, Sighting.total
+        query = select(*columns).join(wanted, and_(*same)).where(Sighting.hour.in_((before, hour)))
         for petition_id, kind, key, at, total in db.session.execute(query):
             totals[petition_id, kind, key, at] = total
     totals.update(sighted)
@@ -106,7 +110,7 @@ def note_sightings(sighted: Counter[Sighted], free: Collection[Mark] = ()) -> bo
         {"petition_id": petition_id, "kind": kind, "key": key, "hour": hour, "total": total}
         for (petition_id, kind, key, hour), total in sorted(sighted.items())
     ]
-    more = insert(Sighting).values(rows)
+    more = insert_rows(Sighting, rows)
     totals = db.session.execute(
         more.on_conflict_do_update(
             index_elements=["petition_id", "kind", "key", "hour"],

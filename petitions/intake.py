@@ -7,24 +7,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import select, tuple_
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import select
 
 from core.config import LANGUAGES
 from core.extensions import db
 from core.i18n import COUNTRY_CODES
 from core.inbox import InboxEvent
 from core.keyring import Keyring
+from core.outbox import Mail, queue_mails
 from core.records import encrypt_record, new_row_keys
+from core.tables import as_table, insert_rows
 from core.typed import normal_email, tidy
 from petitions.alike import is_same_person, mark_alike
 from petitions.bursts import Mark, Sighted, count_recent, find_bursts, hour_of
 from petitions.mailboxes import Key, lock_mailboxes, take_mail
-from petitions.mails import mail_to_signer
+from petitions.mails import signer_mail
 from petitions.models import (
     BurstKind,
     Hold,
@@ -50,7 +52,7 @@ from petitions.rules import (
     problem_with,
 )
 from petitions.screening import HOLD, Seen, is_nobodys, read_signals, score, unproved
-from petitions.states import Outcome, open_record, place
+from petitions.states import Outcome, Place, open_record
 
 Opened = tuple[InboxEvent, Mapping[str, Any]]
 """An event with its payload."""
@@ -86,13 +88,14 @@ def record_signatures(opened: Sequence[Opened], keyring: Keyring) -> list[Outcom
     to_be_sealed = [one for one in arrivals if one.is_kept]
     for one, (key_id, key) in zip(to_be_sealed, new_row_keys(len(to_be_sealed)), strict=True):
         one.seal(key_id, key, keyring)
-    db.session.add_all(one.signature for one in arrivals)
-    db.session.flush()
+    if arrivals:
+        db.session.execute(insert_rows(Signature, [one.signature.row() for one in arrivals]))
+    queue_mails([one.mail for one in arrivals if one.mail is not None])
     _write_traces(arrivals)
     outcomes = {
         one.event.id: Outcome(
             None,
-            Counter({place(one.signature): 1}),
+            Counter({one.signature.place(): 1}),
             int(one.template is not None),
             sighted=one.sighted,
             free=one.free,
@@ -100,6 +103,35 @@ def record_signatures(opened: Sequence[Opened], keyring: Keyring) -> list[Outcom
         for one in arrivals
     }
     return [outcomes.get(event.id, Outcome(None, Counter())) for event, _ in opened]
+
+
+@dataclass(slots=True)
+class _New:
+    """A row of the table of signatures, with what is known from its beginning.
+
+    No `Signature`, every attribute of which SQLAlchemy would watch, for longer than all else takes that is done with it.
+    """
+
+    id: UUID
+    event_id: UUID
+    petition_id: int
+    addressee_id: int
+    country_code: str
+    received_at: datetime
+    state: str = SignatureState.REJECTED
+    reason: str | None = None
+    mailbox_hmac: bytes | None = None
+    row_key_id: UUID | None = None
+    sealed: bytes | None = None
+    wants_updates: bool = False
+
+    def row(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    def place(self) -> Place:
+        """As `petitions.states.place`; none is counted yet."""
+        came = self.received_at.astimezone(UTC).date().isoformat()
+        return self.petition_id, self.addressee_id, came, str(self.state), "", ""
 
 
 class _Arrival:
@@ -112,18 +144,18 @@ class _Arrival:
         wish = payload.get("language")
         self.language = wish if isinstance(wish, str) and wish in LANGUAGES else "en"
         self.template: str | None = None
+        self.mail: Mail | None = None
         self.counted_id: UUID | None = None
         self.seen, self.score, self.reasons = Seen(), 0, list[str]()
         self.sighted: tuple[Sighted, ...] = ()
         self.free = frozenset[Mark]()
         self.burst_id: int | None = None
-        self.signature = Signature(
+        self.signature = _New(
             id=uuid4(),
             event_id=event.id,
             petition_id=petition.id,
             addressee_id=routing.addressee_of(petition, country, payload.get("addressee_id")),
             country_code=country[:2],
-            state=SignatureState.REJECTED,
             received_at=event.received_at,
         )
 
@@ -194,14 +226,14 @@ class _Arrival:
             signature.state, signature.reason = SignatureState.QUARANTINED, self.reasons[0]
 
     def seal(self, key_id: UUID, key: bytes, keyring: Keyring) -> None:
-        """Encrypt what is personal, and queue the mail if there is one."""
+        """Encrypt what is personal, and write the mail if there is one."""
         signature = self.signature
         signature.row_key_id = key_id
         if self.counted_id is None:
             signature.sealed = encrypt_record(key, "signatures", signature.id, self.payload)
         if self.template is not None:
-            mail_to_signer(
-                self.template, signature, key_id, key, str(self.email), self.language, keyring, self.counted_id
+            self.mail = signer_mail(
+                self.template, signature.id, key_id, key, str(self.email), self.language, keyring, self.counted_id
             )
 
 
@@ -248,8 +280,8 @@ def _spend(proofs: Collection[bytes]) -> set[bytes | None]:
     """Those of these proofs of work that nobody has sent before."""
     if not proofs:
         return set()
-    rows = [{"id": one} for one in sorted(set(proofs))]
-    return set(db.session.scalars(insert(SpentProof).values(rows).on_conflict_do_nothing().returning(SpentProof.id)))
+    spent = insert_rows(SpentProof, [{"id": one} for one in sorted(set(proofs))])
+    return set(db.session.scalars(spent.on_conflict_do_nothing().returning(SpentProof.id)))
 
 
 def _write_traces(arrivals: Sequence[_Arrival]) -> None:
@@ -284,9 +316,9 @@ def _write_traces(arrivals: Sequence[_Arrival]) -> None:
                 }
             )
     if traces:
-        db.session.execute(insert(Trace), traces)
+        db.session.execute(insert_rows(Trace, traces))
     if holds:
-        db.session.execute(insert(Hold), holds)
+        db.session.execute(insert_rows(Hold, holds))
 
 
 def domain_key(petition_id: int, domain: str, keyring: Keyring) -> bytes:
@@ -334,8 +366,15 @@ def _counted_of(keys: Collection[Key]) -> dict[Key, list[Signature]]:
     """The counted signatures of each mailbox that has some."""
     found: dict[Key, list[Signature]] = {}
     if keys:
-        ours = tuple_(Signature.petition_id, Signature.mailbox_hmac).in_(sorted(set(keys)))
-        query = select(Signature).where(ours, Signature.state == SignatureState.COUNTED).order_by(Signature.seat)
+        ours = as_table(
+            Signature, [{"petition_id": number, "mailbox_hmac": mailbox} for number, mailbox in sorted(set(keys))]
+        )
+        query = (
+            select(Signature)
+            .join(ours, (Signature.petition_id == ours.c.petition_id) & (Signature.mailbox_hmac == ours.c.mailbox_hmac))
+            .where(Signature.state == SignatureState.COUNTED)
+            .order_by(Signature.seat)
+        )
         for one in db.session.scalars(query):
             found.setdefault((one.petition_id, one.mailbox_hmac or b""), []).append(one)
     return found

@@ -22,22 +22,8 @@ from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from sqlalchemy import (
-    ARRAY,
-    Boolean,
-    Integer,
-    LargeBinary,
-    String,
-    Uuid,
-    column,
-    func,
-    insert,
-    literal,
-    select,
-    text,
-    update,
-)
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
 
 from core.config import current_config
 from core.errors import describe
@@ -47,6 +33,7 @@ from core.keyring import Keyring
 from core.merkle import TILE, entry, head_statement, leaf_hash, root_of
 from core.records import RowKey, decrypt_record, open_sealed_row_key
 from core.sealing import KeyNotHeldError, SealingError, key_statement, statement_is_signed
+from core.tables import as_table, insert_rows
 from petitions.models import Leaf, Log, Petition, PetitionState, Signature, SignatureState, Tile, TreeHead
 
 log = logging.getLogger(__name__)
@@ -187,7 +174,7 @@ def _signer(key: Ed25519PrivateKey) -> _Signer | None:
 
 def _write_lot(petition_id: int, before: _Lot, private_keys: Mapping[UUID, X25519PrivateKey], signer: _Signer) -> _Lot:
     """Write at most LOT entries of one petition, if it is time. Commits."""
-    db.session.execute(upsert(Log).values(petition_id=petition_id).on_conflict_do_nothing())
+    db.session.execute(insert(Log).values(petition_id=petition_id).on_conflict_do_nothing())
     # Whoever holds this row alone reads the end of the log and adds to it.
     own = select(Log).where(Log.petition_id == petition_id).with_for_update(skip_locked=True)
     book = db.session.scalar(own.execution_options(populate_existing=True))
@@ -289,31 +276,28 @@ def _append(petition: Petition, lines: Sequence[_Line], now: datetime, signer: _
 
 
 def _insert_leaves(petition_id: int, start: int, lines: Sequence[_Line]) -> None:
-    """All in one statement: a row at a time takes longer than everything else together."""
-    columns = func.unnest(
-        literal(list(range(start, start + len(lines))), ARRAY(Integer)),
-        literal([line.kind for line in lines], ARRAY(String)),
-        literal([line.commitment for line in lines], ARRAY(LargeBinary)),
-        literal([line.about for line in lines], ARRAY(Integer)),
-    ).table_valued(
-        column("index", Integer), column("kind", String), column("commitment", LargeBinary), column("about", Integer)
-    ).render_derived()  # fmt: skip
-    rows = select(literal(petition_id), columns.c.index, columns.c.kind, columns.c.commitment, columns.c.about)
-    names = ["petition_id", "index", "kind", "commitment", "about"]
-    db.session.execute(insert(Leaf).from_select(names, rows))
+    rows = [
+        {"petition_id": petition_id, "index": at, "kind": line.kind, "commitment": line.commitment, "about": line.about}
+        for at, line in enumerate(lines, start)
+    ]
+    db.session.execute(insert_rows(Leaf, rows))
 
 
 def _mark_signatures(lines: Sequence[_Line], indexes: Sequence[int]) -> None:
     """Note in the signatures what the log now says of them."""
-    columns = func.unnest(
-        literal([line.signature_id for line in lines], ARRAY(Uuid)),
-        literal([at if line.kind == "S" else line.about for line, at in zip(lines, indexes, strict=True)], ARRAY(Integer)),
-        literal([line.kind in ("S", "R") for line in lines], ARRAY(Boolean)),
-    ).table_valued(column("id", Uuid), column("leaf_index", Integer), column("in_log", Boolean)).render_derived()  # fmt: skip
+    rows = [
+        {
+            "id": line.signature_id,
+            "leaf_index": at if line.kind == "S" else line.about,
+            "in_log": line.kind in ("S", "R"),
+        }
+        for line, at in zip(lines, indexes, strict=True)
+    ]
+    told = as_table(Signature, rows)
     db.session.execute(
         update(Signature)
-        .where(Signature.id == columns.c.id)
-        .values(leaf_index=columns.c.leaf_index, in_log=columns.c.in_log)
+        .where(Signature.id == told.c.id)
+        .values(leaf_index=told.c.leaf_index, in_log=told.c.in_log)
         .execution_options(synchronize_session=False)
     )
 
@@ -332,9 +316,7 @@ def _fill_tiles(petition_id: int, start: int, added: Sequence[bytes]) -> bytes:
     hashes = [leaf_hash(entry(*row)) for row in open_tile] + [leaf_hash(content) for content in added]
     whole = [root_of(hashes[at : at + TILE]) for at in range(0, len(hashes) - TILE + 1, TILE)]
     if whole:
-        db.session.execute(
-            insert(Tile),
-            [{"petition_id": petition_id, "number": first + at, "root": root} for at, root in enumerate(whole)],
-        )
+        rows = [{"petition_id": petition_id, "number": first + at, "root": root} for at, root in enumerate(whole)]
+        db.session.execute(insert_rows(Tile, rows))
     rest = hashes[len(whole) * TILE :]
     return root_of([*roots, *whole, *([root_of(rest)] if rest else [])])

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select, tuple_
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import delete, select
 
 from core.extensions import db
+from core.tables import as_table, insert_rows
 from petitions.models import Mailbox, Petition, PetitionState
 from petitions.rules import GUESSES, MAILS_A_DAY
 
@@ -28,12 +28,13 @@ def lock_mailboxes(keys: Collection[Key], moment: datetime) -> dict[Key, Mailbox
         {"petition_id": petition_id, "mailbox_hmac": mailbox, "mails_since": moment, "seen_at": moment}
         for petition_id, mailbox in ordered
     ]
-    db.session.execute(insert(Mailbox).values(rows).on_conflict_do_nothing())
+    db.session.execute(insert_rows(Mailbox, rows).on_conflict_do_nothing())
+    ours = as_table(Mailbox, rows)
     found = db.session.scalars(
         select(Mailbox)
-        .where(tuple_(Mailbox.petition_id, Mailbox.mailbox_hmac).in_(ordered))
+        .join(ours, (Mailbox.petition_id == ours.c.petition_id) & (Mailbox.mailbox_hmac == ours.c.mailbox_hmac))
         .order_by(Mailbox.petition_id, Mailbox.mailbox_hmac)
-        .with_for_update()
+        .with_for_update(of=Mailbox)
         .execution_options(populate_existing=True)
     )
     return {(one.petition_id, one.mailbox_hmac): one for one in found}

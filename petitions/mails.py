@@ -6,13 +6,12 @@ from uuid import UUID
 
 from core.config import current_config
 from core.keyring import Keyring
-from core.outbox import queue_mail
-from petitions.models import Signature
+from core.outbox import Mail, queue_mail
 
 
 def mail_to_signer(
     template: str,
-    signature: Signature,
+    signature_id: UUID,
     key_id: UUID,
     key: bytes,
     email: str,
@@ -20,21 +19,35 @@ def mail_to_signer(
     keyring: Keyring,
     counted_id: UUID | None = None,
 ) -> None:
-    """Queue `confirm` or `already_signed`. Does not commit.
+    """Queue what `signer_mail` makes of the same. Does not commit."""
+    queue_mail(*signer_mail(template, signature_id, key_id, key, email, language, keyring, counted_id))
+
+
+def signer_mail(
+    template: str,
+    signature_id: UUID,
+    key_id: UUID,
+    key: bytes,
+    email: str,
+    language: str,
+    keyring: Keyring,
+    counted_id: UUID | None = None,
+) -> Mail:
+    """`confirm` or `already_signed`.
 
     `counted_id` is the signature of the same mailbox that is counted already; what one can do then concerns that one.
     """
-    mine = counted_id or signature.id
+    mine = counted_id or signature_id
     mail = {
         "to": email,
         "language": language,
         "mine_url": link("mine", mine, language, keyring),
-        "not_me_url": link("not_me", signature.id, language, keyring),
+        "not_me_url": link("not_me", signature_id, language, keyring),
     }
     if counted_id is None:
-        mail["confirm_url"] = link("confirm", signature.id, language, keyring)
-        mail["code"] = keyring.code(signature.id)
-    queue_mail(template, key_id, key, mail)
+        mail["confirm_url"] = link("confirm", signature_id, language, keyring)
+        mail["code"] = keyring.code(signature_id)
+    return template, key_id, key, mail
 
 
 PATHS = {"not_me": "not-me", "updates": "unsubscribe"}

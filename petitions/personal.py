@@ -74,7 +74,7 @@ def send_again(event: InboxEvent, payload: Mapping[str, Any], keyring: Keyring) 
     key = open_row_key(signature.row_key_id, keyring.private_keys)
     record = decrypt_record(key, "signatures", signature.id, signature.sealed or b"")
     mail_to_signer(
-        "confirm", signature, signature.row_key_id, key, record["email"], str(record.get("language", "en")), keyring
+        "confirm", signature.id, signature.row_key_id, key, record["email"], str(record.get("language", "en")), keyring
     )
     return Outcome(None, NOTHING, mails=1)
 

@@ -302,7 +302,7 @@ def _release(
         return
     key = open_row_key(signature.row_key_id, keyring.private_keys)
     language = str(record.get("language", "en"))
-    mail_to_signer("confirm", signature, signature.row_key_id, key, record["email"], language, keyring)
+    mail_to_signer("confirm", signature.id, signature.row_key_id, key, record["email"], language, keyring)
     lot.mails += 1
 
 

@@ -16,7 +16,7 @@ from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Uuid, all_, func, literal, select, update
+from sqlalchemy import ARRAY, ColumnElement, Uuid, all_, any_, func, literal, select, update
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from accounts import mailing
@@ -35,7 +35,7 @@ from petitions.states import Moves, Outcome
 
 log = logging.getLogger(__name__)
 
-BATCH = 200
+BATCH = 500
 ANSWER_LIFETIME = timedelta(hours=1)
 KEY_MARGIN = timedelta(hours=1)
 """How long after a key's end an event may still name it: the web keeps its list of keys for some seconds."""
@@ -181,8 +181,10 @@ def _deal_with(opened: Sequence[Opened], keyring: Keyring, batch: Batch) -> Sequ
             for event_id, (_, payload), outcome in zip(ids, opened, outcomes, strict=True):
                 if outcome.answer is not None and isinstance(payload.get("answer_key"), str):
                     answer(event_id, payload["answer_key"], outcome.answer.encode(), ANSWER_LIFETIME, outcome.about)
-            done = update(InboxEvent).where(InboxEvent.id.in_(ids))
-            db.session.execute(done.values(state="done", sealed=None, drained_at=func.now()))
+            done = update(InboxEvent).where(InboxEvent.id == any_(literal(ids, ARRAY(Uuid))))
+            # The session need not know, which would compare each event with each of these.
+            unseen = {"synchronize_session": False}
+            db.session.execute(done.values(state="done", sealed=None, drained_at=func.now()), execution_options=unseen)
     except (OperationalError, InterfaceError, UnavailableError):
         # The database is away or chose us to end a deadlock, or no key is valid: not this event's fault. The whole
         # batch is tried again.
