@@ -291,7 +291,9 @@ def expire_unconfirmed(now: datetime, at_most: int = 500) -> int:
     """
     in_time = InboxEvent.received_at > now - WAITED_FOR
     if db.session.scalar(
-        select(InboxEvent.id).where(InboxEvent.kind == "confirm", InboxEvent.state == "new", in_time).limit(1)
+        select(InboxEvent.id)
+        .where(InboxEvent.kind.in_(("confirm", "code")), InboxEvent.state == "new", in_time)
+        .limit(1)
     ):
         return 0
     overdue = db.session.scalars(

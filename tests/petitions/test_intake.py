@@ -404,11 +404,16 @@ def test_a_stranger_keeps_an_owner_from_signing_for_a_day_at_most(house: House, 
     assert signed(house, slug).state == "pending"
 
 
-def test_nothing_expires_while_a_confirmation_waits_in_the_inbox(house: House, slug: str) -> None:
+@pytest.mark.parametrize("kind", ["confirm", "code"])
+def test_nothing_expires_while_a_confirmation_waits_in_the_inbox(house: House, slug: str, kind: str) -> None:
     row = signed(house, slug)
     moment = row.received_at + CONFIRM_WITHIN
-    press(house.client(), f"/confirm/{token(house, 'confirm', row.id)}")
-    house.sql("UPDATE inbox SET received_at = :then WHERE kind = 'confirm'", then=moment - timedelta(minutes=1))
+    if kind == "confirm":
+        press(house.client(), f"/confirm/{token(house, 'confirm', row.id)}")
+    else:
+        form = {"code": house.keyring.code(row.id), "event_id": str(uuid4())}
+        house.client().post(f"/petitions/{slug}/thanks/{row.event_id}/code", data=form)
+    house.sql("UPDATE inbox SET received_at = :then WHERE kind = :kind", then=moment - timedelta(minutes=1), kind=kind)
     with house.inside(Role.WORKER):
         assert expire_unconfirmed(moment) == 0
         # Not even when the worker is without its key for days.
