@@ -7,7 +7,7 @@ import logging
 import os
 import secrets
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from delivery.document import (
     EarlierAppeal,
     PrintedHead,
     RegisterRow,
+    Sign,
     archive,
     fill,
     letter_language,
@@ -41,9 +42,9 @@ from delivery.document import (
     signed_on,
 )
 from delivery.models import DOWNLOAD_LIFETIME, Bundle, BundleState, Download
-from petitions.models import Addressee, Petition
-from petitions.proving import head_as_json, log_keys, newest_head
-from petitions.pub import PublicTreeHead
+from petitions.logbook import log_signer
+from petitions.models import Addressee, Petition, TreeHead
+from petitions.proving import head_as_json, log_keys
 from petitions.register import EarlierText, ReadText, count_by_state, earlier_texts, read_counted
 from petitions.services import newest_text
 from petitions.texts import demands_html
@@ -57,8 +58,8 @@ def build(claim: Claim, keyring: Keyring, draw: BundleEngine, config: Config) ->
     show_step(claim, "drawing")
     volumes = draw(document)
     show_step(claim, "sealing")
+    packed = archive(document.bundle_code, volumes, *_signed(document.manifest or {}, keyring))
     row_key_id, row_key = new_row_key()
-    packed = archive(document.bundle_code, volumes, document.manifest or {})
     ciphertext = encrypt(row_key, packed, context("bundles", claim.bundle_id))
     path = bundle_path(config, claim.bundle_id, claim.fence)
     _write_whole(path, ciphertext)
@@ -80,13 +81,28 @@ def build(claim: Claim, keyring: Keyring, draw: BundleEngine, config: Config) ->
             old.unlink()
 
 
+def _signed(manifest: Mapping[str, Any], keyring: Keyring) -> tuple[dict[str, Any], Sign]:
+    """The manifest with who signs it and when, and what signs it. Without a key of the logs nobody does."""
+    signer = log_signer(keyring)
+    moment = db.session.scalars(select(func.clock_timestamp())).one()
+    key = log_keys([signer.key_id])[0] if signer is not None else None
+    whole = {**manifest, "signed_at": _in_utc(moment) if key else None, "signed_by": key}
+    return whole, lambda statement: signer.key.sign(statement).hex() if signer is not None else None
+
+
+def _in_utc(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
 def _collect(claim: Claim, keyring: Keyring, config: Config) -> BundleDocument:
     """Everything to be printed, from one snapshot of the database."""
     db.session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
     bundle = db.session.get_one(Bundle, claim.bundle_id)
     addressee = db.session.get_one(Addressee, bundle.addressee_id)
     slug = db.session.get_one(Petition, bundle.petition_id).slug
-    head = newest_head(bundle.petition_id)
+    # From the table: the view shows none of a petition that is hidden meanwhile.
+    heads = select(TreeHead).where(TreeHead.petition_id == bundle.petition_id).order_by(TreeHead.size.desc())
+    head = db.session.scalar(heads.limit(1))
     official = addressee.languages.split()
     language = letter_language(official)
     texts = letter_texts(language) or {}
@@ -142,7 +158,7 @@ def _collect(claim: Claim, keyring: Keyring, config: Config) -> BundleDocument:
             "petition": slug,
             "addressee": addressee.code,
             "counted": len(rows),
-            "cutoff": f"{bundle.cutoff_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+            "cutoff": _in_utc(bundle.cutoff_at),
             "register_hash": hashed,
             "tree_head": head_as_json(slug, head) if head is not None else None,
             "key": log_keys([head.key_id])[0] if head is not None else None,
@@ -163,7 +179,7 @@ def _earlier(one: EarlierText, texts: dict[str, Any], language: str) -> EarlierA
     )
 
 
-def _printed(head: PublicTreeHead, language: str) -> PrintedHead:
+def _printed(head: TreeHead, language: str) -> PrintedHead:
     root = head.root.hex()
     return PrintedHead(
         size=format_decimal(head.size, locale=language),

@@ -6,7 +6,7 @@ import hashlib
 import json
 import tomllib
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
@@ -105,7 +105,11 @@ class BundleEngine(Protocol):
         ...
 
 
-def archive(bundle_code: str, volumes: Sequence[Volume], manifest: Mapping[str, Any]) -> bytes:
+Sign = Callable[[bytes], str | None]
+"""Gives the Ed25519 signature over a statement, in hexadecimal; None without a key."""
+
+
+def archive(bundle_code: str, volumes: Sequence[Volume], manifest: Mapping[str, Any], sign: Sign) -> bytes:
     """A ZIP file with the volumes, numbered, in a folder with the bundle's name, and a manifest with the SHA-256 of each.
 
     static/zbor-verify.py checks it. The manifest names no signer.
@@ -117,8 +121,15 @@ def archive(bundle_code: str, volumes: Sequence[Volume], manifest: Mapping[str, 
             file.writestr(f"{bundle_code}/{name}", volume.content)
             listed.append({"name": name, "pages": volume.pages, "sha256": hashlib.sha256(volume.content).hexdigest()})
         whole = {"zbor": "bundle/1", "bundle": bundle_code, **manifest, "files": listed}
+        whole["signature"] = sign(manifest_statement(whole))
         file.writestr(f"{bundle_code}/manifest.json", json.dumps(whole, indent=1) + "\n")
     return packed.getvalue()
+
+
+def manifest_statement(manifest: Mapping[str, Any]) -> bytes:
+    """What is signed of a manifest: a line that says what it is, and the manifest as JSON without spaces, by sorted names."""
+    content = json.dumps(manifest, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return f"zbor-bundle/1\n{content}".encode()
 
 
 @cache

@@ -34,14 +34,15 @@ from core.merkle import TILE, entry, head_statement, leaf_hash, root_of
 from core.records import RowKey, decrypt_record, open_sealed_row_key
 from core.sealing import KeyNotHeldError, SealingError, key_statement, statement_is_signed
 from core.tables import as_table, insert_rows
-from petitions.models import Leaf, Log, Petition, PetitionState, Signature, SignatureState, Tile, TreeHead
+from petitions.models import Leaf, Log, Petition, Signature, SignatureState, Tile, TreeHead
 
 log = logging.getLogger(__name__)
 
 ENOUGH = 50
 """So many entries are written at once, or more."""
 LONGEST_WAIT = timedelta(hours=24)
-"""Fewer are written after it. A signer is told that it is a day."""
+"""Fewer are written after it, also when a petition is over: a withdrawal that was written at once would tell whoever watches names
+and log whose leaf it was. A signer is told that it is a day."""
 LOT = 5000
 """Signatures of one transaction."""
 
@@ -106,11 +107,12 @@ class _Line:
 
 
 @dataclass(frozen=True, slots=True)
-class _Signer:
-    """The key that signs heads, and the number under which its public half is listed."""
+class LogSigner:
+    """The key that signs heads and manifests, and the number under which its public half is listed."""
 
     key: Ed25519PrivateKey
     key_id: UUID
+    not_after: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,7 @@ def write_due(keyring: Keyring) -> int:
     # Also where nothing waits any more, to forget since when it did.
     noted = select(Log.petition_id).where(Log.waiting_since.is_not(None))
     waiting = db.session.scalars(select(Signature.petition_id).where(UNLOGGED).union(noted)).all()
-    signer = _signer(keyring.log_key) if waiting and keyring.log_key is not None else None
+    signer = log_signer(keyring) if waiting else None
     written = 0
     if signer is not None:
         for petition_id in waiting:
@@ -152,8 +154,11 @@ def write_due(keyring: Keyring) -> int:
     return written
 
 
-def _signer(key: Ed25519PrivateKey) -> _Signer | None:
-    """The key, if it is listed for logs now, and the root key signed that."""
+def log_signer(keyring: Keyring) -> LogSigner | None:
+    """The key of the logs, if it is here, is listed now, and the root key signed that."""
+    key = keyring.log_key
+    if key is None:
+        return None
     rows = db.session.scalars(
         select(PublicSealingKey)
         .where(
@@ -168,31 +173,33 @@ def _signer(key: Ed25519PrivateKey) -> _Signer | None:
     for row in rows:
         statement = key_statement(row.id, row.purpose, row.public_key, row.not_before, row.not_after)
         if statement_is_signed(root, statement, row.root_signature):
-            return _Signer(key, row.id)
+            return LogSigner(key, row.id, row.not_after)
     return None
 
 
-def _write_lot(petition_id: int, before: _Lot, private_keys: Mapping[UUID, X25519PrivateKey], signer: _Signer) -> _Lot:
+def _write_lot(
+    petition_id: int, before: _Lot, private_keys: Mapping[UUID, X25519PrivateKey], signer: LogSigner
+) -> _Lot:
     """Write at most LOT entries of one petition, if it is time. Commits."""
     db.session.execute(insert(Log).values(petition_id=petition_id).on_conflict_do_nothing())
     # Whoever holds this row alone reads the end of the log and adds to it.
     own = select(Log).where(Log.petition_id == petition_id).with_for_update(skip_locked=True)
     book = db.session.scalar(own.execution_options(populate_existing=True))
     petition = db.session.get_one(Petition, petition_id, populate_existing=True)
-    if book is None:
+    # Of the running clock, after the lock: whoever had it before may have begun later than we did.
+    now = db.session.scalars(select(func.clock_timestamp())).one()
+    if book is None or now >= signer.not_after:
         db.session.rollback()
         return _Lot(last=None)
-    now = db.session.scalars(select(func.now())).one()
     mine = Signature.petition_id == petition_id, UNLOGGED
     few = select(Signature.id).where(*mine).limit(ENOUGH).subquery()
     waiting = db.session.scalars(select(func.count()).select_from(few)).one()
-    over = petition.state in (PetitionState.CLOSED, PetitionState.ARCHIVED)
     late = before.late or (book.waiting_since is not None and book.waiting_since <= now - LONGEST_WAIT)
     lines, last = list[_Line](), None
-    if waiting and (waiting >= ENOUGH or over or late):
+    if waiting and (waiting >= ENOUGH or late):
         lines, last = _read_lines(petition, before.last, private_keys)
     # Those that wait for a key make nobody else's batch smaller than it should be.
-    if lines and (len(lines) >= ENOUGH or over or late):
+    if lines and (len(lines) >= ENOUGH or late):
         _lots.shuffle(lines)
         _append(petition, lines, now, signer)
         book.waiting_since = None
@@ -232,14 +239,14 @@ def _read_lines(
             try:
                 row_key = open_sealed_row_key(row.key_id, row.sealed_key, private_keys)
                 record = decrypt_record(row_key, "signatures", row.id, row.sealed)
+                content = commitment(salt_of(record, row_key), canonical_record(petition.slug, row, record))
             except KeyNotHeldError:
                 away += 1
-            except (SealingError, TypeError, ValueError):
+            except (SealingError, LookupError, TypeError, ValueError):
                 # One damaged row must not stop the log of all.
                 damaged += 1
             else:
-                content = canonical_record(petition.slug, row, record)
-                lines.append(_Line(row.id, "S", commitment(salt_of(record, row_key), content), None))
+                lines.append(_Line(row.id, "S", content, None))
     if away:
         log.error("%d signatures wait for a sealing key before they can be written into the log", away)
     if damaged:
@@ -247,7 +254,7 @@ def _read_lines(
     return lines, rows[-1].id if len(rows) == LOT else None
 
 
-def _append(petition: Petition, lines: Sequence[_Line], now: datetime, signer: _Signer) -> None:
+def _append(petition: Petition, lines: Sequence[_Line], now: datetime, signer: LogSigner) -> None:
     """Add leaves, the roots of tiles that they fill, and a signed head over all. Does not commit."""
     head = db.session.scalar(
         select(TreeHead).where(TreeHead.petition_id == petition.id).order_by(TreeHead.size.desc()).limit(1)
@@ -259,7 +266,8 @@ def _append(petition: Petition, lines: Sequence[_Line], now: datetime, signer: _
     counted += sum(1 if line.kind in ("S", "R") else -1 for line in lines)
     size = start + len(lines)
     root = _fill_tiles(petition.id, start, [entry(line.kind, line.commitment, line.about) for line in lines])
-    signed_at = now.replace(microsecond=0)
+    # A clock that was set back must not make a head that no verifier takes.
+    signed_at = max([now.replace(microsecond=0), *([head.signed_at] if head is not None else [])])
     statement = head_statement(petition.slug, size, root, counted, signed_at)
     db.session.add(
         TreeHead(

@@ -16,6 +16,7 @@ from sqlalchemy import select
 from core.extensions import db
 from core.inbox import PublicSealingKey
 from core.merkle import TILE, Tree, entry, head_statement, leaf_hash, verify_inclusion
+from petitions.models import TreeHead
 from petitions.pub import PublicLeaf, PublicPetition, PublicTile, PublicTreeHead
 
 ENTRIES_AT_ONCE = 8 * TILE
@@ -59,7 +60,7 @@ def heads_from(petition: PublicPetition, size: int) -> dict[str, Any]:
     }
 
 
-def head_as_json(slug: str, head: PublicTreeHead) -> dict[str, Any]:
+def head_as_json(slug: str, head: PublicTreeHead | TreeHead) -> dict[str, Any]:
     """All that `core.merkle.head_statement` is made of, and its signature. Bytes are in hexadecimal."""
     return {
         "petition": slug,

@@ -34,7 +34,7 @@ class _Growing:
 
 
 def wrong_roots(petition_id: int) -> int:
-    """How many tiles and heads of one log are not what its leaves say, or are missing."""
+    """How many tiles and heads of one log are not what its leaves say, are missing, or were signed before a smaller one."""
     tiles = dict(db.session.execute(select(Tile.number, Tile.root).where(Tile.petition_id == petition_id)).all())
     heads = {
         head.size: head for head in db.session.scalars(select(TreeHead).where(TreeHead.petition_id == petition_id))
@@ -46,6 +46,7 @@ def wrong_roots(petition_id: int) -> int:
         .execution_options(yield_per=AT_ONCE)
     )
     wrong = counted = 0
+    signed_before = None
     tree, tile = _Growing(), list[bytes]()
     for size, (kind, commitment, about) in enumerate(leaves, start=1):
         counted += 1 if kind in ("S", "R") else -1
@@ -57,6 +58,8 @@ def wrong_roots(petition_id: int) -> int:
             tile.clear()
         if (head := heads.pop(size, None)) is not None:
             wrong += (head.root, head.counted) != (tree.root(), counted)
+            wrong += signed_before is not None and head.signed_at < signed_before
+            signed_before = head.signed_at
     return wrong + len(tiles) + len(heads)
 
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from itertools import count
 from threading import Barrier
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 from uuid import UUID, uuid4
 
 import pyotp
@@ -304,12 +305,12 @@ def many_counted(house: House, petition_id: int, number: int) -> list[UUID]:
     return made
 
 
-def write_logs(house: House) -> int:
-    """Let the worker write what is due into the logs. Returns the number of entries."""
-    from petitions.logbook import write_due
+def write_logs(house: House, enough: int | None = None) -> int:
+    """Let the worker write what is due into the logs. Returns the number of entries. `enough` is instead of logbook.ENOUGH."""
+    from petitions import logbook
 
-    with house.inside(Role.WORKER):
-        return write_due(house.keyring)
+    with house.inside(Role.WORKER), patch.object(logbook, "ENOUGH", enough or logbook.ENOUGH):
+        return logbook.write_due(house.keyring)
 
 
 def confirm_at_once(house: House, monkeypatch: pytest.MonkeyPatch, rows: list[Any]) -> None:

@@ -102,7 +102,7 @@ def upgrade() -> None:
         sa.Column("commitment", sa.LargeBinary(), nullable=True),
         sa.Column("about", sa.Integer(), nullable=True),
         sa.CheckConstraint(
-            "CASE WHEN kind = 'S' THEN octet_length(commitment) = 32 AND about IS NULL ELSE commitment IS NULL AND about IS NOT NULL AND about < index END",
+            "CASE WHEN kind = 'S' THEN commitment IS NOT NULL AND octet_length(commitment) = 32 AND about IS NULL ELSE commitment IS NULL AND about IS NOT NULL AND about < index END",
             name=op.f("ck_leaves_whole"),
         ),
         sa.CheckConstraint("kind IN ('S', 'W', 'Q', 'R')", name=op.f("ck_leaves_kind")),

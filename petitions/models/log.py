@@ -27,7 +27,7 @@ class Leaf(Model):
     __table_args__ = (
         CheckConstraint("kind IN ('S', 'W', 'Q', 'R')", name="kind"),
         CheckConstraint(
-            "CASE WHEN kind = 'S' THEN octet_length(commitment) = 32 AND about IS NULL"
+            "CASE WHEN kind = 'S' THEN commitment IS NOT NULL AND octet_length(commitment) = 32 AND about IS NULL"
             " ELSE commitment IS NULL AND about IS NOT NULL AND about < index END",
             name="whole",
         ),

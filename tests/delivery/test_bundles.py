@@ -24,7 +24,7 @@ from core.demo.register import read_register, register_hash
 from core.extensions import db
 from core.inbox import append
 from core.records import open_row_key
-from core.sealing import SealingError, context, decrypt
+from core.sealing import SealingError, context, decrypt, statement_is_signed
 from delivery import building, claims
 from delivery.document import BundleDocument, Volume
 from delivery.models import bundle_code
@@ -139,6 +139,11 @@ def test_the_manifest_lists_the_files_and_the_newest_tree_head_and_zbor_verify_a
     assert manifest["addressee"] == house.value("SELECT code FROM addressees WHERE country_code = 'PL'")
     assert (manifest["tree_head"]["size"], manifest["tree_head"]["root"]) == (300, head.root.hex())
     assert "Вольга" not in json.dumps(manifest, ensure_ascii=False)
+    assert (manifest["signed_by"]["id"], manifest["signed_by"]["purpose"]) == (manifest["key"]["id"], "log")
+    signature = manifest.pop("signature")
+    told = json.dumps(manifest, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    public_key = bytes.fromhex(manifest["signed_by"]["public_key"])
+    assert statement_is_signed(public_key, f"zbor-bundle/1\n{told}".encode(), bytes.fromhex(signature))
     letter = unpacked(archive)["1-letter.pdf"]
     printed = PdfReader(BytesIO(letter)).pages[-1].extract_text()
     groups = [head.root.hex()[at : at + 8] for at in range(0, 64, 8)]
@@ -157,6 +162,19 @@ def test_the_manifest_lists_the_files_and_the_newest_tree_head_and_zbor_verify_a
     )
     assert checked.returncode == 0, checked.stdout
     assert bundle.register_hash in checked.stdout
+
+
+def test_without_a_key_of_the_logs_nobody_signs_the_manifest(
+    house: House, make_own: Factory, petition: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted(house, make_own.slug(petition), email="pl@example.org")
+    client = log_in(house, make_own, petition)
+    page = ask(house, client, petition).location
+    monkeypatch.setattr(House, "keyring", replace(house.keyring, log_key=None))
+    build(house)
+    with ZipFile(BytesIO(taken_away(house, client, page))) as file:
+        manifest = json.loads(file.read(next(name for name in file.namelist() if name.endswith("/manifest.json"))))
+    assert [manifest[name] for name in ("signed_at", "signed_by", "signature")] == [None, None, None]
 
 
 def test_from_button_to_pdf(house: House, make_own: Factory, petition: int, tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ def plant(stand: Stand, word: str) -> list[str]:
     lines = {name: needles[0] for name, needles in spellings(word).items()}
     lines |= {"zlib of utf-8": zlib.compress(word.upper().encode())}
     (stand.logs / "planted.log").write_bytes(b"\n".join(lines.values()))
-    (stand.folder / "planted.zip").write_bytes(archive("ZB-0", [Volume("letter", b"%PDF-1.7", 1)], {}))
+    (stand.folder / "planted.zip").write_bytes(archive("ZB-0", [Volume("letter", b"%PDF-1.7", 1)], {}, lambda _: None))
     (stand.folder / "planted.pdf").write_bytes(b"%PDF-1.7")
     bundles = ("planted.zip: a ZIP file", "planted.pdf: a PDF")
     places = (

@@ -10,18 +10,19 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import text
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import IntegrityError, ProgrammingError
 
 from core import fsck
 from core.config import Role
 from core.extensions import db
 from core.merkle import entry, head_statement, leaf_hash, root_of
-from core.records import decrypt_record, open_row_key
+from core.records import decrypt_record, encrypt_record, open_row_key
 from core.sealing import statement_is_signed
 from petitions import logbook
 from petitions.proving import Answer, check_line, newest_head, receipt_line, tree_of
@@ -77,10 +78,40 @@ def test_few_signatures_wait_a_day_and_many_do_not(house: House, petition: int) 
 
 
 @pytest.mark.parametrize("state", ["closed", "archived"])
-def test_what_is_over_waits_no_more(house: House, petition: int, state: str) -> None:
-    many_counted(house, petition, 1)
+def test_what_comes_after_the_end_waits_as_long(house: House, petition: int, state: str) -> None:
+    many_counted(house, petition, 50)
+    assert write_logs(house) == 50
     house.sql("UPDATE petitions SET state = :s, closes_at = now()", s=state)
+    house.sql("UPDATE signatures SET state = 'withdrawn' WHERE leaf_index = 7")
+    assert write_logs(house) == 0, "whoever sees a name disappear would know its leaf"
+    house.sql(DAY_GONE)
     assert write_logs(house) == 1
+    assert entries(house)[50:] == [("W", 7)]
+
+
+def test_heads_are_in_order_though_the_clock_was_set_back(house: House, petition: int) -> None:
+    many_counted(house, petition, 50)
+    write_logs(house)
+    house.sql("ALTER TABLE tree_heads DISABLE TRIGGER ALL")
+    later: datetime = house.value("UPDATE tree_heads SET signed_at = signed_at + interval '1 hour' RETURNING signed_at")
+    many_counted(house, petition, 50)
+    assert write_logs(house) == 50
+    assert [head.signed_at for head in heads(house)] == [later, later]
+
+
+def test_no_head_is_signed_by_a_key_whose_time_is_over(
+    house: House, petition: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends while the worker writes."""
+    many_counted(house, petition, 50)
+    with house.inside(Role.WORKER):
+        signer = logbook.log_signer(house.keyring)
+    assert signer is not None
+    over = replace(signer, not_after=house.value("SELECT now()"))
+    monkeypatch.setattr(logbook, "log_signer", lambda _keyring: over)
+    assert write_logs(house) == 0
+    monkeypatch.undo()
+    assert write_logs(house) == 50
 
 
 def test_nobody_inherits_the_wait_of_somebody_who_left(house: House, petition: int) -> None:
@@ -115,13 +146,12 @@ def test_the_order_of_a_batch_tells_nothing_and_lots_make_heads_of_their_own(
 
 def test_a_signature_is_added_withdrawn_held_back_and_released(house: House, petition: int) -> None:
     first, second, third = many_counted(house, petition, 3)
-    house.sql("UPDATE petitions SET state = 'closed', closes_at = now()")
 
     def becomes(signature_id: object, state: str) -> None:
         house.sql("UPDATE signatures SET state = :s WHERE id = :id", s=state, id=signature_id)
-        assert write_logs(house) == 1
+        assert write_logs(house, enough=1) == 1
 
-    assert write_logs(house) == 3
+    assert write_logs(house, enough=1) == 3
     at = {row.id: row.leaf_index for row in house.sql("SELECT id, leaf_index FROM signatures")}
     becomes(first, "withdrawn")
     becomes(second, "quarantined")
@@ -133,15 +163,14 @@ def test_a_signature_is_added_withdrawn_held_back_and_released(house: House, pet
     assert broken(house) == set()
     # Held back, then withdrawn: the log counts it no more already.
     house.sql("UPDATE signatures SET state = 'withdrawn' WHERE id = :id", id=third)
-    assert write_logs(house) == 0
+    assert write_logs(house, enough=1) == 0
 
 
 def test_a_leaf_commits_to_who_signed_what_and_not_to_who_may_know(house: House, make: Factory) -> None:
     petition = make.petition()
     slug = make.slug(petition)
     row = counted(house, slug)
-    house.sql("UPDATE petitions SET state = 'closed', closes_at = now()")
-    assert write_logs(house) == 1
+    assert write_logs(house, enough=1) == 1
     with house.inside(Role.WORKER):
         record = decrypt_record(
             open_row_key(row.row_key_id, house.keyring.private_keys), "signatures", row.id, row.sealed
@@ -278,9 +307,18 @@ def test_however_many_wait_for_a_key_they_are_in_nobodys_way(
     assert broken(house) == set()
 
 
-def test_a_damaged_row_does_not_stop_the_log(house: House, petition: int, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("opens", [False, True])
+def test_a_damaged_row_does_not_stop_the_log(
+    house: House, petition: int, caplog: pytest.LogCaptureFixture, opens: bool
+) -> None:
     made = many_counted(house, petition, 51)
-    house.sql("UPDATE signatures SET sealed = 'damaged' WHERE id = :id", id=made[0])
+    damaged = b"damaged"
+    if opens:
+        key_id = house.value("SELECT row_key_id FROM signatures WHERE id = :id", id=made[0])
+        with house.inside(Role.WORKER):
+            key = open_row_key(key_id, house.keyring.private_keys)
+        damaged = encrypt_record(key, "signatures", made[0], {"name": "and nothing else"})
+    house.sql("UPDATE signatures SET sealed = :sealed WHERE id = :id", sealed=damaged, id=made[0])
     with caplog.at_level(logging.ERROR):
         assert write_logs(house) == 50
     assert "1 signatures cannot be written" in caplog.text
@@ -311,6 +349,16 @@ def test_not_even_the_worker_changes_what_a_log_says(house: House, table: str, s
         house.sql(statement.format(table))
 
 
+@pytest.mark.parametrize("leaf", ["'S', NULL, NULL", "'S', NULL, 3", "'W', NULL, NULL", "'W', " + OTHER + ", 3"])
+def test_the_database_takes_no_leaf_that_says_half(house: House, petition: int, leaf: str) -> None:
+    many_counted(house, petition, 50)
+    write_logs(house)
+    with pytest.raises(IntegrityError, match="ck_leaves_whole"):
+        house.sql(
+            f"INSERT INTO leaves (petition_id, index, kind, commitment, about) VALUES (:p, 50, {leaf})", p=petition
+        )
+
+
 def test_two_workers_never_write_one_log_at_once(own_database: House, make_own: Factory) -> None:
     petition = make_own.petition()
     many_counted(own_database, petition, 50)
@@ -334,7 +382,8 @@ def test_two_workers_never_write_one_log_at_once(own_database: House, make_own: 
         ("UPDATE tree_heads SET root = " + OTHER + " WHERE size = 50", {"I16", "I17"}),
         ("UPDATE tree_heads SET counted = 49 WHERE size = 50", {"I16", "I17"}),
         ("UPDATE tree_heads SET signature = decode(repeat('00', 64), 'hex') WHERE size = 301", {"I17"}),
-        ("UPDATE tree_heads SET signed_at = signed_at + interval '1 second' WHERE size = 50", {"I17"}),
+        ("UPDATE tree_heads SET signed_at = signed_at + interval '1 second' WHERE size = 301", {"I17"}),
+        ("UPDATE tree_heads SET signed_at = signed_at + interval '1 hour' WHERE size = 50", {"I16", "I17"}),
         ("UPDATE tree_heads SET signed_at = signed_at - interval '1 year' WHERE size = 50", {"I17"}),
         ("UPDATE sealing_keys SET root_signature = decode(repeat('00', 64), 'hex') WHERE purpose = 'log'", {"I17"}),
         ("DELETE FROM tree_heads WHERE size = 301", {"I15"}),
@@ -379,11 +428,10 @@ def test_each_fault_is_found_by_its_name(house: House, make: Factory, fault: str
 def test_whoever_withdraws_by_mail_is_counted_no_more(house: House, make: Factory) -> None:
     petition = make.petition()
     row = counted(house, make.slug(petition))
-    house.sql("UPDATE petitions SET state = 'closed', closes_at = now()")
-    assert write_logs(house) == 1
+    assert write_logs(house, enough=1) == 1
     press(house.client(), f"/withdraw/{token(house, 'withdraw', row.id)}")
     house.drain()
-    assert write_logs(house) == 1
+    assert write_logs(house, enough=1) == 1
     assert entries(house) == [("S", None), ("W", 0)]
     assert heads(house)[-1].counted == 0
     assert broken(house) == set()
