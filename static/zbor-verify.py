@@ -21,6 +21,7 @@ What is checked:
   nothing else is said, or `R` last. It is signed with Ed25519, as six lines of text: see `head_statement`.
 * The key of the log is listed, with the root key's Ed25519 signature over one line of text: see `key_statement`.
 * A leaf commits to a signature by HMAC-SHA256(salt, record). Both are on a receipt only if its owner wanted that.
+* The manifest of a bundle is signed with a key of the log, too: see `manifest_statement`.
 """
 
 from __future__ import annotations
@@ -30,13 +31,21 @@ import base64
 import binascii
 import hashlib
 import hmac
+import http.client
+import io
 import json
+import os
 import re
+import stat
+import struct
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 import zipfile
+import zlib
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -52,23 +61,31 @@ PAGE = 2048
 PATIENCE, PAUSE = 6, 15
 """How often, and after how many seconds, a site is asked again for entries that a head covers: proxies may keep an older page."""
 
+LONGEST_ANSWER = 16 * 1024 * 1024
+"""Bytes that are read of one answer, so that a site cannot fill the memory of whoever checks it."""
+LARGEST = 2**53
+"""The largest whole number that every reader of JSON reads alike."""
+
 ENTRY = re.compile(r"S [0-9a-f]{64}|[WQR] (?:0|[1-9][0-9]{0,15})")
-LINE = re.compile(r"zbor1:([a-z0-9-]+):(0|[1-9][0-9]*):([0-9a-f]{64})")
+LINE = re.compile(r"zbor1:([a-z0-9-]+):(0|[1-9][0-9]{0,15}):([0-9a-f]{64})")
+ADDRESS = re.compile(r".*/petitions/([^/]+)/log")
 FORMS = {
     "hash": re.compile(r"[0-9a-f]{64}"),
     "signature": re.compile(r"[0-9a-f]{128}"),
-    "moment": re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"),
+    "moment": re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z"),
     "name": re.compile(r"[a-z0-9-]+"),
+    "file": re.compile(r"[A-Za-z0-9._-]+"),
 }
 HEAD = {
     "petition": "name",
-    "size": int,
+    "size": 1,
     "root": "hash",
-    "counted": int,
+    "counted": 0,
     "signed_at": "moment",
     "key_id": "name",
     "signature": "signature",
 }
+"""What a head consists of: the name of a form, or the least that a number may be."""
 KEY = {
     "id": "name",
     "purpose": "name",
@@ -77,6 +94,7 @@ KEY = {
     "not_after": "moment",
     "root_signature": "signature",
 }
+MANIFEST = {"petition": "name", "counted": 0, "cutoff": "moment", "register_hash": "hash"}
 MAY_FOLLOW = {"W": ("S", "R"), "Q": ("S", "R"), "R": ("Q",)}
 SAID = {
     "S": "counted",
@@ -126,41 +144,80 @@ def key_statement(key: dict[str, Any]) -> bytes:
     return "|".join(parts).encode()
 
 
+def manifest_statement(manifest: dict[str, Any]) -> bytes:
+    """What is under the signature of a manifest: all of it but the signature itself."""
+    return b"zbor-bundle/1\n" + canonical({name: told for name, told in manifest.items() if name != "signature"})
+
+
+def canonical(told: Any) -> bytes:
+    """JSON as it is signed and committed to, of which there is one form only. Raises ValueError or RecursionError."""
+    return json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
 def is_signed(public_key: bytes, statement: bytes, signature: str) -> bool:
     """Whether an Ed25519 signature holds."""
     try:
         Ed25519PublicKey.from_public_bytes(public_key).verify(bytes.fromhex(signature), statement)
-    except InvalidSignature:
+    except (InvalidSignature, ValueError):
         return False
     return True
 
 
-def check_keys(keys: list[dict[str, Any]], root_key: bytes | None) -> dict[str, dict[str, Any]]:
-    """Keys by their number, each for logs and signed by the root key, if that is known."""
+def keys_by_id(keys: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Keys by their id. Raises Wrong when two are listed under one, as it would be open which of them counts."""
+    found: dict[str, dict[str, Any]] = {}
+    for key in keys:
+        if found.setdefault(key["id"], key) != key:
+            raise Wrong(f"two different keys are listed under one id: {key['id']}")
+    return found
+
+
+def believed_keys(keys: list[dict[str, Any]], root_key: bytes | None) -> dict[str, dict[str, Any]]:
+    """Keys by their id, each for logs and signed by the root key, if that is known."""
     for key in keys:
         if key["purpose"] != "log":
             raise Wrong(f"the key {key['id']} is not one for logs")
         if root_key is not None and not is_signed(root_key, key_statement(key), key["root_signature"]):
             raise Wrong(f"the key {key['id']} is a foreign one: the root key did not sign it")
+    return keys_by_id(keys)
+
+
+def check_keys(keys: list[dict[str, Any]], root_key: bytes | None) -> dict[str, dict[str, Any]]:
+    """The same, and say whose word there is for them."""
+    found = believed_keys(keys, root_key)
     if root_key is not None:
-        good(f"the root key signed {'the key of the log' if len(keys) == 1 else f'all {len(keys)} keys of the log'}")
+        good(f"the root key signed {'the key of the log' if len(found) == 1 else f'all {len(found)} keys of the log'}")
     else:
         note(
             "without --root-key nobody has said that the key of the log is the right one: "
-            + ", ".join(key["public_key"] for key in keys)
+            + ", ".join(key["public_key"] for key in found.values())
         )
-    return {key["id"]: key for key in keys}
+    return found
 
 
 def check_head(head: dict[str, Any], keys: dict[str, dict[str, Any]]) -> None:
     """Whether a head has the signature of a key that was valid then."""
+    name = f"the head of {head['size']} entries"
     key = keys.get(head["key_id"])
     if key is None:
-        raise Wrong(f"the head of {head['size']} entries is signed by a foreign key: {head['key_id']} is not listed")
-    if not is_signed(bytes.fromhex(key["public_key"]), head_statement(head), head["signature"]):
-        raise Wrong(f"the signature of the head of {head['size']} entries does not hold")
-    if not key["not_before"] <= head["signed_at"] < key["not_after"]:
-        raise Wrong(f"the head of {head['size']} entries was signed when its key was not valid")
+        raise Wrong(f"{name} is signed by a foreign key: {head['key_id']} is not listed")
+    check_signed(name, head_statement(head), head, key)
+
+
+def check_signed(name: str, statement: bytes, told: dict[str, Any], key: dict[str, Any]) -> None:
+    """Whether what is named was signed by this key, and while it was valid."""
+    if not is_signed(bytes.fromhex(key["public_key"]), statement, told["signature"]):
+        raise Wrong(f"the signature of {name} does not hold")
+    if not key["not_before"] <= told["signed_at"] < key["not_after"]:
+        raise Wrong(f"{name} was signed when its key was not valid")
+
+
+def check_same_keys(name: str, key: dict[str, Any], log: Log, root_key: bytes | None) -> None:
+    """Whether a log lists the key that something else is signed by. A root key that signed both says more than that."""
+    if root_key is None and key["public_key"] not in {one["public_key"] for one in log.keys}:
+        raise Wrong(
+            f"{name} is signed by a key that the log does not list, and without --root-key nobody vouches for it"
+        )
 
 
 # --- The tree ------------------------------------------------------------------------------------------------------------
@@ -226,24 +283,49 @@ def root_of_path(index: int, size: int, leaf: bytes, path: list[str]) -> str | N
 def parse(content: bytes, name: str) -> dict[str, Any]:
     """A JSON object. Raises Wrong."""
     try:
-        told = json.loads(content)
-    except ValueError:
+        told = json.loads(content, object_pairs_hook=members, parse_int=whole)
+    except (ValueError, RecursionError):
         told = None
     if not isinstance(told, dict):
         raise Wrong(f"{name} is not what it should be")
     return told
 
 
+def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of its members. Raises Wrong when two have one name: readers would differ about which of them counts."""
+    told = dict(pairs)
+    if len(told) < len(pairs):
+        names = [name for name, _value in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise Wrong(f"two members of one object have the name {twice!r}")
+    return told
+
+
+def whole(text: str) -> int:
+    """A whole number, unless it is too large. Its length comes first, because reading a very long one takes hours."""
+    if len(text) > len(str(LARGEST)) or int(text) > LARGEST:
+        raise ValueError
+    return int(text)
+
+
+def fits(value: Any, form: str | int) -> bool:
+    """Whether a value has this form, or is at least this number."""
+    if isinstance(form, int):
+        return type(value) is int and value >= form
+    if not isinstance(value, str) or not FORMS[form].fullmatch(value):
+        return False
+    if form == "moment":
+        try:
+            datetime.strptime(value, "%Y-%m-%dT%H:%M:%SZ")
+        except ValueError:
+            return False
+    return True
+
+
 def shaped(told: Any, shape: dict[str, Any], name: str) -> dict[str, Any]:
     """An object whose values have the form they must have, before anything is made of them. Raises Wrong."""
     for field, form in shape.items():
-        value = told.get(field) if isinstance(told, dict) else None
-        fits = (
-            type(value) is int and value >= 0
-            if form is int
-            else isinstance(value, str) and FORMS[form].fullmatch(value)
-        )
-        if not fits:
+        if not isinstance(told, dict) or not fits(told.get(field), form):
             raise Wrong(f"{name} has no {field}, or one that cannot be")
     return told
 
@@ -260,12 +342,15 @@ class Log:
     """A log as it is published. `entries` is None where only heads are at hand."""
 
     def __init__(self, parts: list[dict[str, Any]], entries: list[str] | None) -> None:
-        self.petition = parts[0].get("petition")
         heads = [shaped(head, HEAD, "a head") for part in parts for head in listed(part, "heads", "heads.json")]
         keys = [shaped(key, KEY, "a key") for part in parts for key in listed(part, "keys", "heads.json")]
         self.entries = entries
         self.heads = sorted(heads, key=lambda head: head["size"])
-        self.keys = list({key["id"]: key for key in keys}.values())
+        self.keys = list(keys_by_id(keys).values())
+        petitions = {shaped(part, {"petition": "name"}, "heads.json")["petition"] for part in parts}
+        if len(petitions) > 1:
+            raise Wrong(f"the heads are those of more than one petition: {', '.join(sorted(petitions))}")
+        self.petition = petitions.pop()
 
 
 def read_log(place: str) -> Log:
@@ -273,9 +358,23 @@ def read_log(place: str) -> Log:
     if re.match(r"https?://", place):
         return fetch_log(place.rstrip("/"))
     folder = Path(place)
-    heads = parse(read(folder / "heads.json" if folder.is_dir() else folder), "heads.json")
-    entries = read(folder / "entries.txt").decode("ascii", "replace").splitlines() if folder.is_dir() else None
-    return Log([heads], entries)
+    if not is_folder(folder):
+        return Log([parse(read(folder), "heads.json")], None)
+    return Log([parse(read(folder / "heads.json"), "heads.json")], lines_of(read(folder / "entries.txt")))
+
+
+def lines_of(content: bytes) -> list[str]:
+    """Lines, which end with LF and nothing else: `splitlines` would see some where nobody else does."""
+    lines = content.decode("ascii", "replace").split("\n")
+    return lines if lines[-1] else lines[:-1]
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder is there. Raises CannotLook, as for a name that is too long."""
+    try:
+        return path.is_dir()
+    except OSError as error:
+        raise CannotLook(f"{path}: {error.strerror}") from None
 
 
 def read(path: Path) -> bytes:
@@ -292,13 +391,19 @@ def fetch_log(address: str) -> Log:
     start: Any = 1
     while start is not None:
         parts.append(parse(fetch(f"{address}/heads.json?from={start}"), "heads.json"))
-        start = parts[-1].get("next")
-    size = max((head["size"] for head in Log(parts, None).heads), default=0)
+        before, start = start, parts[-1].get("next")
+        if start is not None and (type(start) is not int or start <= before):
+            raise Wrong("heads.json says of the next heads that they begin where these did, or before")
+    log = Log(parts, None)
+    named = ADDRESS.fullmatch(urllib.parse.urlsplit(address).path)
+    if named is not None and named[1] != log.petition:
+        raise Wrong(f"the address is that of the petition {named[1]!r}, and the log that of {log.petition}")
+    size = max((head["size"] for head in log.heads), default=0)
     entries: list[str] = []
     for _attempt in range(PATIENCE):
         del entries[len(entries) // PAGE * PAGE :]
         while len(entries) < size:
-            page = fetch(f"{address}/entries?from={len(entries)}").decode("ascii", "replace").splitlines()
+            page = lines_of(fetch(f"{address}/entries?from={len(entries)}"))
             entries += page
             if len(page) < PAGE:
                 break
@@ -313,31 +418,66 @@ def fetch(address: str) -> bytes:
     """What a site answers. Raises CannotLook."""
     try:
         with urllib.request.urlopen(address, timeout=60) as answer:
-            return answer.read()
-    except (urllib.error.URLError, OSError, ValueError) as error:
-        raise CannotLook(f"{address}: {error}") from None
+            content = answer.read(LONGEST_ANSWER + 1)
+            # Unlike a whole answer, a part of one is read without an error when the connection breaks.
+            cut_off = bool(getattr(answer, "length", None))
+    except (urllib.error.URLError, http.client.HTTPException, OSError, ValueError) as error:
+        raise CannotLook(f"{address}: {error!r}") from None
+    if len(content) > LONGEST_ANSWER:
+        raise CannotLook(f"{address}: the answer is longer than {LONGEST_ANSWER} bytes")
+    if cut_off:
+        raise CannotLook(f"{address}: the answer was cut off")
+    return content
 
 
 def save(log: Log, folder: Path) -> None:
     """Keep a copy of a log, to be compared with later ones."""
-    folder.mkdir(parents=True, exist_ok=True)
     told = {"petition": log.petition, "heads": log.heads, "keys": log.keys, "next": None}
-    (folder / "heads.json").write_text(json.dumps(told, indent=1) + "\n", "ascii")
-    (folder / "entries.txt").write_text("".join(line + "\n" for line in log.entries or ()), "ascii")
+    files = {
+        "heads.json": json.dumps(told, indent=1) + "\n",
+        "entries.txt": "".join(line + "\n" for line in log.entries or ()),
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # An older copy is replaced only when the new one is whole. Bytes, because Windows would write other line ends.
+        for name, text in files.items():
+            (folder / f"{name}.new").write_bytes(text.encode("ascii"))
+        for name in files:
+            os.replace(folder / f"{name}.new", folder / name)
+    except OSError as error:
+        raise CannotLook(f"{folder}: nothing was kept: {error.strerror}") from None
     good(f"a copy is in {folder}")
 
 
 # --- A log ---------------------------------------------------------------------------------------------------------------
 
 
-def check_log(log: Log, root_key: bytes | None, earlier: Log | None = None) -> dict[int, str]:
+def read_earlier(place: str, root_key: bytes | None) -> Log:
+    """An earlier copy. Raises CannotLook unless it is sound by itself: whoever gave it could accuse a good log with it."""
+    try:
+        earlier = read_log(place)
+        keys = believed_keys(earlier.keys, root_key)
+        for head in earlier.heads:
+            check_head(head, keys)
+            if head["petition"] != earlier.petition:
+                raise Wrong("it has a head of another petition")
+        if not earlier.heads:
+            raise Wrong("it has no head")
+        if earlier.entries is not None:
+            check_entries(earlier)
+    except Wrong as wrong:
+        raise CannotLook(f"the earlier copy in {place} is not sound, so nothing follows from it: {wrong}") from None
+    return earlier
+
+
+def check_log(log: Log, root_key: bytes | None, copies: list[Log] | None = None) -> dict[int, str]:
     """Everything that can be checked of a log. Returns the kind of the entry that was last said about each signature."""
     entries = log.entries
     if entries is None:
         raise CannotLook("there are heads, but no entries: name a folder with both, or an address")
     if not log.heads:
         raise Wrong("the log has no head")
-    if earlier is not None:
+    for earlier in copies or ():
         compare(earlier, log)
     keys = check_keys(log.keys, root_key)
     for number, head in enumerate(log.heads):
@@ -427,6 +567,14 @@ def compare(earlier: Log, log: Log) -> None:
         for field, name in (("root", "root"), ("counted", "count"), ("signed_at", "date")):
             if now[head["size"]][field] != head[field]:
                 raise Wrong(f"the head of {head['size']} entries was published with another {name}")
+    known = [head["size"] for head in earlier.heads]
+    # A file with heads alone may be one of several that a site gives, which begins with a later head.
+    first = 1 if earlier.entries is not None else known[0]
+    for size in now:
+        if first <= size <= known[-1] and size not in known:
+            raise Wrong(
+                f"the head of {size} entries was slipped in: the earlier copy goes further, and does not have it"
+            )
     good(f"it goes on from the earlier copy, of {counted_as(len(earlier.heads), 'head')}")
 
 
@@ -449,9 +597,8 @@ def name_difference(old: list[str], new: list[str]) -> None:
     raise Wrong(f"entry {at} was forged: it was {old[at]!r} and is {new[at]!r}")
 
 
-def check_covered(head: dict[str, Any], log: Log) -> None:
-    """Whether a head from elsewhere is of this very log."""
-    tree = Tree()
+def check_covered(head: dict[str, Any], key: dict[str, Any], log: Log, root_key: bytes | None) -> None:
+    """Whether a head from elsewhere is one that this very log publishes. Its entries were compared with its heads before."""
     entries = log.entries or []
     if head["petition"] != log.petition:
         raise Wrong(f"the head is of the petition {head['petition']}, and the log of {log.petition}")
@@ -459,27 +606,32 @@ def check_covered(head: dict[str, Any], log: Log) -> None:
         raise Wrong(
             f"the log has {len(entries)} entries, and the head is of {head['size']}: entry {len(entries)} was dropped, or the log is older"
         )
-    for line in entries[: head["size"]]:
-        tree.add(leaf_hash(line))
-    if tree.root() != head["root"]:
-        raise Wrong(f"the head of {head['size']} entries is not one of this log: two logs were shown")
+    published = next((one for one in log.heads if one["size"] == head["size"]), None)
+    if published is None:
+        raise Wrong(f"the log publishes no head of {head['size']} entries: two logs were shown")
+    for field, name in (("root", "root"), ("counted", "count"), ("signed_at", "date")):
+        if published[field] != head[field]:
+            raise Wrong(
+                f"the log publishes the head of {head['size']} entries with another {name}: two logs were shown"
+            )
+    check_same_keys(f"the head of {head['size']} entries", key, log, root_key)
     good(f"the log goes on from this head of {counted_as(head['size'], 'entry', 'entries')}")
 
 
 # --- A receipt -----------------------------------------------------------------------------------------------------------
 
 
-def check_receipt(place: str, log: Log | None, root_key: bytes | None) -> None:
-    """A receipt: a file, or its short line, which says something only beside a log."""
+def check_receipt(place: str, log: Log | None, root_key: bytes | None) -> str:
+    """A receipt: a file, or its short line, which says something only beside a log. Returns what was checked."""
     line = LINE.fullmatch(place.strip())
     if line is not None:
         if log is None:
             raise CannotLook("a line alone proves nothing: name the log with --log")
         find_leaf(line[1], int(line[2]), line[3], log, check_log(log, root_key))
-        return
+        return f"the receipt for the petition {line[1]}"
     told = shaped(
         parse(read(Path(place)), "the receipt"),
-        {"petition": "name", "leaf_index": int, "commitment": "hash"},
+        {"petition": "name", "leaf_index": 0, "commitment": "hash"},
         "the receipt",
     )
     head = shaped(told.get("head"), HEAD, "the head of the receipt")
@@ -501,16 +653,17 @@ def check_receipt(place: str, log: Log | None, root_key: bytes | None) -> None:
         check_owner(told["mine"], told)
     if log is not None:
         said = check_log(log, root_key)
-        check_covered(head, log)
+        check_covered(head, key, log, root_key)
         find_leaf(told["petition"], index, commitment, log, said)
+    return f"the receipt for the petition {told['petition']}"
 
 
 def check_owner(mine: Any, told: dict[str, Any]) -> None:
     """Whether the leaf commits to the record on the receipt."""
     try:
         salt, record = bytes.fromhex(mine["salt"]), mine["record"]
-        text = json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-    except (TypeError, KeyError, ValueError):
+        text = canonical(record)
+    except (TypeError, KeyError, ValueError, RecursionError):
         raise Wrong("what the receipt says of its owner is not what it should be") from None
     if hmac.new(salt, text, hashlib.sha256).hexdigest() != told["commitment"]:
         raise Wrong("the leaf does not commit to the name, address and text on this receipt")
@@ -536,55 +689,142 @@ def find_leaf(petition: str, index: int, commitment: str, log: Log, said: dict[i
 # --- A bundle ------------------------------------------------------------------------------------------------------------
 
 
-def check_bundle(place: Path, log: Log | None, root_key: bytes | None) -> None:
-    """A bundle, as the ZIP file that it is handed over as, or unpacked."""
+def check_bundle(place: Path, log: Log | None, root_key: bytes | None) -> str:
+    """A bundle, as the ZIP file that it is handed over as, or unpacked. Returns what was checked."""
+    manifest = check_files(place)
+    check_manifest_keys(manifest, root_key)
+    head = check_manifest_head(manifest)
+    signed_by = check_manifest(manifest)
+    if log is not None:
+        check_log(log, root_key)
+        check_beside(manifest, log)
+        if head is not None:
+            check_covered(head, manifest["key"], log, root_key)
+        if signed_by is not None:
+            check_same_keys("the manifest", signed_by, log, root_key)
+    if root_key is not None and signed_by is None:
+        raise CannotLook("nobody signed the manifest, so that --root-key says nothing about what it says")
+    return f"the bundle {manifest.get('bundle')!r} of the petition {manifest['petition']} for {manifest.get('addressee')!r}"
+
+
+def check_files(place: Path) -> dict[str, Any]:
+    """Whether a bundle has the files that its manifest lists, and no others. Returns the manifest."""
     files = files_of(place)
     names = [name for name in files if name.rpartition("/")[2] == "manifest.json"]
     if len(names) != 1:
         raise Wrong("there is no manifest.json in it" if not names else "there is more than one manifest.json in it")
     folder = names[0].rpartition("/")[0]
-    manifest = parse(files.pop(names[0]), "manifest.json")
-    shaped(manifest, {"petition": "name", "counted": int, "cutoff": "moment", "register_hash": "hash"}, "manifest.json")
+    manifest = shaped(parse(files.pop(names[0]), "manifest.json"), MANIFEST, "manifest.json")
     volumes = listed(manifest, "files", "manifest.json")
+    if not volumes:
+        raise Wrong("manifest.json lists no file, so that it says nothing of what was handed over")
     for one in volumes:
-        shaped(one, {"sha256": "hash"}, "a file of the manifest")
-        name = f"{folder}/{one.get('name')}".lstrip("/")
+        shaped(one, {"name": "file", "sha256": "hash"}, "a file of the manifest")
+        name = f"{folder}/{one['name']}".lstrip("/")
         if name not in files:
-            raise Wrong(f"the file {one.get('name')!r} is missing")
+            raise Wrong(f"the file {one['name']!r} is missing")
         if hashlib.sha256(files.pop(name)).hexdigest() != one["sha256"]:
-            raise Wrong(f"the file {one.get('name')!r} was altered")
+            raise Wrong(f"the file {one['name']!r} was altered")
     if files:
         raise Wrong(f"the file {min(files)!r} is not in the manifest")
     good(
         f"{counted_as(len(volumes), 'file')} as the manifest of bundle {manifest.get('bundle')!r} lists them, with {counted_as(manifest['counted'], 'signature')} up to {manifest['cutoff']}"
     )
     note(f"compare with what letter and register print: register {manifest['register_hash']}")
+    return manifest
+
+
+def check_manifest_keys(manifest: dict[str, Any], root_key: bytes | None) -> None:
+    """The keys that head and manifest are signed by, mostly one and the same."""
+    needed = (("tree_head", "key", "the key of the manifest"), ("signature", "signed_by", "signed_by of the manifest"))
+    keys = [
+        shaped(manifest.get(member), KEY, name) for signed, member, name in needed if manifest.get(signed) is not None
+    ]
+    if keys:
+        check_keys(keys, root_key)
+
+
+def check_manifest_head(manifest: dict[str, Any]) -> dict[str, Any] | None:
+    """The head in a manifest, None when there is none."""
     if manifest.get("tree_head") is None:
-        note("the bundle has no tree head: there was no log yet")
-        return
+        note("the bundle has no tree head: it says that there was no log yet")
+        return None
     head = shaped(manifest["tree_head"], HEAD, "the head of the manifest")
     if head["petition"] != manifest["petition"]:
         raise Wrong("the bundle is of one petition, and its head of another")
-    check_head(head, check_keys([shaped(manifest.get("key"), KEY, "the key of the manifest")], root_key))
+    check_head(head, {manifest["key"]["id"]: manifest["key"]})
     good(
         f"its head of {counted_as(head['size'], 'entry', 'entries')} is signed, on {head['signed_at']}, and counts {counted_as(head['counted'], 'signature')} for all addressees"
     )
     note(f"compare with what the letter prints: root {head['root']}")
-    if log is not None:
-        check_log(log, root_key)
-        check_covered(head, log)
+    if manifest["counted"] > head["counted"]:
+        note(
+            f"the manifest counts {manifest['counted']} signatures, more than its head: the log may lag by a day; a later head must count them"
+        )
+    return head
+
+
+def check_manifest(manifest: dict[str, Any]) -> dict[str, Any] | None:
+    """Whether the signature of a manifest holds. Returns the key that signed it, None when nobody did."""
+    if all(manifest.get(name) is None for name in ("signed_at", "signed_by", "signature")):
+        note("nobody signed the manifest: what it says is as good as whoever gave it to you")
+        return None
+    shaped(manifest, {"signed_at": "moment", "signature": "signature"}, "manifest.json")
+    key = shaped(manifest.get("signed_by"), KEY, "signed_by of the manifest")
+    try:
+        statement = manifest_statement(manifest)
+    except (ValueError, RecursionError):
+        raise Wrong("manifest.json is not what it should be") from None
+    check_signed("the manifest", statement, manifest, key)
+    good(f"the manifest is signed, on {manifest['signed_at']}")
+    return key
+
+
+def check_beside(manifest: dict[str, Any], log: Log) -> None:
+    """Whether a log is that of the bundle, and the bundle has a head if it could have one."""
+    if manifest["petition"] != log.petition:
+        raise Wrong(f"the bundle is of the petition {manifest['petition']}, and the log of {log.petition}")
+    first = log.heads[0]["signed_at"]
+    if manifest.get("tree_head") is None and first <= manifest["cutoff"]:
+        raise Wrong(f"the bundle has no tree head, and the log had one since {first}, before the bundle was built")
 
 
 def files_of(place: Path) -> dict[str, bytes]:
-    """All files of a ZIP file or folder by their names. Raises CannotLook."""
-    if place.is_dir():
-        return {path.relative_to(place).as_posix(): read(path) for path in sorted(place.rglob("*")) if path.is_file()}
+    """All files of a ZIP file or folder by their names. Raises CannotLook and Wrong."""
+    found = unpacked_files(place) if is_folder(place) else packed_files(place)
+    seen: dict[str, str] = {}
+    for name, _content in found:
+        # Many computers keep only one of two such files, and which of them differs.
+        plain = name.rstrip("/").casefold()
+        if plain in seen:
+            raise Wrong(f"two files have one name: {seen[plain]!r} and {name!r}")
+        seen[plain] = name
+    return {name: content for name, content in found if content is not None}
+
+
+def unpacked_files(place: Path) -> list[tuple[str, bytes | None]]:
+    """Names in a folder, with contents for files and None for folders. A link shows others what is somewhere else."""
+    found: list[tuple[str, bytes | None]] = []
     try:
-        with zipfile.ZipFile(place) as packed:
-            return {one.filename: packed.read(one) for one in packed.infolist() if not one.is_dir()}
+        for path in sorted(place.rglob("*")):
+            name, mode = path.relative_to(place).as_posix(), path.lstat().st_mode
+            if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+                raise Wrong(f"{name!r} is neither a file nor a folder")
+            found.append((name, read(path) if stat.S_ISREG(mode) else None))
     except OSError as error:
         raise CannotLook(f"{place}: {error.strerror}") from None
-    except (zipfile.BadZipFile, ValueError) as error:
+    return found
+
+
+def packed_files(place: Path) -> list[tuple[str, bytes | None]]:
+    """The same of a ZIP file, packed as ZIP files usually are: other ways are not at hand everywhere."""
+    content = read(place)
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as packed:
+            if any(one.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for one in packed.infolist()):
+                raise Wrong(f"{place} is packed in an unusual way")
+            return [(one.filename, None if one.is_dir() else packed.read(one)) for one in packed.infolist()]
+    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError) as error:
         raise Wrong(f"{place} is not a whole ZIP file ({error})") from None
 
 
@@ -622,24 +862,44 @@ def main() -> int:
     for command in (log, receipt, bundle):
         command.add_argument("--root-key", metavar="BASE64", type=root_key_of, help="the root key of the site")
     asked = parser.parse_args()
+    for stream in (sys.stdout, sys.stderr):
+        # A name that the terminal has no letters for is no reason to stop.
+        stream.reconfigure(errors="backslashreplace")
     try:
-        if asked.command == "log":
-            found = read_log(asked.place)
-            check_log(found, asked.root_key, read_log(asked.earlier) if asked.earlier else None)
-            if asked.save is not None:
-                save(found, asked.save)
-        else:
-            beside = read_log(asked.log) if asked.log else None
-            check = check_receipt if asked.command == "receipt" else check_bundle
-            check(asked.place, beside, asked.root_key)
+        checked = check(asked)
+        print(f"Everything that was checked of {checked} holds.")
     except Wrong as wrong:
         print(f"WRONG {wrong}.")
         return 1
     except CannotLook as error:
         print(f"Cannot look: {error}", file=sys.stderr)
         return 2
-    print("Everything that was checked holds.")
+    except Exception as error:  # Whatever nobody thought of is no verdict, and must not look like one.
+        print(f"Cannot look: {type(error).__name__}", file=sys.stderr)
+        return 2
     return 0
+
+
+def check(asked: argparse.Namespace) -> str:
+    """Do what the command line asks for. Returns what was checked."""
+    if asked.command == "log":
+        return check_and_save(asked)
+    beside = read_log(asked.log) if asked.log else None
+    if asked.command == "receipt":
+        return check_receipt(asked.place, beside, asked.root_key)
+    return check_bundle(asked.place, beside, asked.root_key)
+
+
+def check_and_save(asked: argparse.Namespace) -> str:
+    """Check a log, and keep a copy of it. A copy that is there already may be all that proves a fork: it is compared first."""
+    found = read_log(asked.place)
+    places = {asked.earlier} if asked.earlier else set()
+    if asked.save is not None and any(os.path.lexists(asked.save / name) for name in ("heads.json", "entries.txt")):
+        places.add(str(asked.save))
+    check_log(found, asked.root_key, [read_earlier(place, asked.root_key) for place in sorted(places)])
+    if asked.save is not None:
+        save(found, asked.save)
+    return f"the log of the petition {found.petition}"
 
 
 if __name__ == "__main__":

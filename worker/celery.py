@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 from typing import Any
@@ -86,3 +87,4 @@ def _drop_inherited_connections(**_options: object) -> None:
     """A forked child must not speak over its parent's database connections."""
     with flask_app.app_context():
         db.engine.dispose(close=False)
+    gc.freeze()  # What is loaded by now lives as long as the process, and need not be looked at again.

@@ -26,6 +26,7 @@ from tests.conftest import ROOT, House, Secrets
 from tests.factories import Factory, counted, press, sign, signed, token
 from tests.worker.test_updates import publish, signer
 from worker import tasks
+from worker.drain import BATCH
 
 
 @pytest.fixture
@@ -290,7 +291,7 @@ def test_a_drain_that_stood_in_anothers_way_goes_again(
     monkeypatch.setattr(tasks, "drain_batch", in_the_way)
     tasks.drain.run()
     assert house.value("SELECT state FROM inbox") == "done"
-    assert sizes[:3] == [200, 20, 2], "with fewer each time, until it stands in nobody's way"
+    assert sizes[:3] == [BATCH, BATCH // 10, BATCH // 100], "with fewer each time, until it stands in nobody's way"
     monkeypatch.setattr(
         tasks, "drain_batch", lambda *_passed: (_ for _ in ()).throw(OperationalError("x", {}, Exception("gone")))
     )
