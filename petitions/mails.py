@@ -6,21 +6,7 @@ from uuid import UUID
 
 from core.config import current_config
 from core.keyring import Keyring
-from core.outbox import Mail, queue_mail
-
-
-def mail_to_signer(
-    template: str,
-    signature_id: UUID,
-    key_id: UUID,
-    key: bytes,
-    email: str,
-    language: str,
-    keyring: Keyring,
-    counted_id: UUID | None = None,
-) -> None:
-    """Queue what `signer_mail` makes of the same. Does not commit."""
-    queue_mail(*signer_mail(template, signature_id, key_id, key, email, language, keyring, counted_id))
+from core.outbox import Mail
 
 
 def signer_mail(
@@ -33,7 +19,7 @@ def signer_mail(
     keyring: Keyring,
     counted_id: UUID | None = None,
 ) -> Mail:
-    """`confirm` or `already_signed`.
+    """`confirm` or `already_signed`, for `core.outbox` to queue.
 
     `counted_id` is the signature of the same mailbox that is counted already; what one can do then concerns that one.
     """

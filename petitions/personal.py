@@ -18,9 +18,10 @@ from sqlalchemy import func, select
 from core.extensions import db
 from core.inbox import InboxEvent
 from core.keyring import Keyring
+from core.outbox import queue_mail
 from core.records import decrypt_record, encrypt_record, open_row_key
 from petitions.mailboxes import guess_was_wrong, lock_mailboxes, may_guess, take_mail
-from petitions.mails import mail_to_signer
+from petitions.mails import signer_mail
 from petitions.models import Addressee, Mailbox, Petition, Report, Signature, SignatureState
 from petitions.rules import MAX_REPORT, REPORT_REASONS, REPORTS_KEPT, VISIBILITIES
 from petitions.states import WHOLE, Outcome, count_signature, named_by_token, show_in_public, take_back, with_family
@@ -73,9 +74,8 @@ def send_again(event: InboxEvent, payload: Mapping[str, Any], keyring: Keyring) 
         return Outcome(None, NOTHING)
     key = open_row_key(signature.row_key_id, keyring.private_keys)
     record = decrypt_record(key, "signatures", signature.id, signature.sealed or b"")
-    mail_to_signer(
-        "confirm", signature.id, signature.row_key_id, key, record["email"], str(record.get("language", "en")), keyring
-    )
+    language = str(record.get("language", "en"))
+    queue_mail(*signer_mail("confirm", signature.id, signature.row_key_id, key, record["email"], language, keyring))
     return Outcome(None, NOTHING, mails=1)
 
 

@@ -38,13 +38,13 @@ from accounts.models import Approval, ApprovalState
 from core.errors import describe
 from core.extensions import db
 from core.keyring import Keyring
-from core.outbox import OutboxMail
+from core.outbox import OutboxMail, queue_mail
 from core.records import open_row_key
 from core.sealing import KeyNotHeldError
 from petitions.bursts import end_quiet, forget_sightings, hour_of, unswept
 from petitions.held import KIND, UNDO_WITHIN, decided_alone, is_agreed
 from petitions.mailboxes import Key, lock_mailboxes, take_mail
-from petitions.mails import mail_to_signer
+from petitions.mails import signer_mail
 from petitions.models import (
     Burst,
     BurstKind,
@@ -302,7 +302,7 @@ def _release(
         return
     key = open_row_key(signature.row_key_id, keyring.private_keys)
     language = str(record.get("language", "en"))
-    mail_to_signer("confirm", signature.id, signature.row_key_id, key, record["email"], language, keyring)
+    queue_mail(*signer_mail("confirm", signature.id, signature.row_key_id, key, record["email"], language, keyring))
     lot.mails += 1
 
 
