@@ -99,7 +99,8 @@ def _collect(claim: Claim, keyring: Keyring, config: Config) -> BundleDocument:
     db.session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
     bundle = db.session.get_one(Bundle, claim.bundle_id)
     addressee = db.session.get_one(Addressee, bundle.addressee_id)
-    slug = db.session.get_one(Petition, bundle.petition_id).slug
+    petition = db.session.get_one(Petition, bundle.petition_id)
+    slug = petition.slug
     # From the table: the view shows none of a petition that is hidden meanwhile.
     heads = select(TreeHead).where(TreeHead.petition_id == bundle.petition_id).order_by(TreeHead.size.desc())
     head = db.session.scalar(heads.limit(1))
@@ -127,6 +128,7 @@ def _collect(claim: Claim, keyring: Keyring, config: Config) -> BundleDocument:
             "reply_to": config.contact_address or config.public_url,
             "bundle_id": code,
             "city": addressee.city,
+            "per_mailbox": texts["per_mailbox"][petition.per_mailbox - 1],
             "log_address": f"{config.public_url}/petitions/{slug}/log",
         },
     )

@@ -164,6 +164,21 @@ def test_the_manifest_lists_the_files_and_the_newest_tree_head_and_zbor_verify_a
     assert bundle.register_hash in checked.stdout
 
 
+@pytest.mark.parametrize(("per_mailbox", "said"), [(1, "tylko jeden podpis"), (2, "zalicza się najwyżej dwa podpisy")])
+def test_the_letter_says_how_many_a_mailbox_may_bring(
+    house: House, make_own: Factory, per_mailbox: int, said: str
+) -> None:
+    petition = make_own.petition(per_mailbox=per_mailbox)
+    counted(house, make_own.slug(petition), email="pl@example.org")
+    client = log_in(house, make_own, petition)
+    page = ask(house, client, petition).location
+    build(house)
+    letter = PdfReader(BytesIO(unpacked(taken_away(house, client, page))["1-letter.pdf"]))
+    printed = " ".join(" ".join(one.extract_text() for one in letter.pages).split())
+    assert said in printed
+    assert "{" not in printed
+
+
 def test_without_a_key_of_the_logs_nobody_signs_the_manifest(
     house: House, make_own: Factory, petition: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
