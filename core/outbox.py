@@ -9,9 +9,9 @@ from uuid import UUID, uuid4
 from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, LargeBinary, SmallInteger, Uuid, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from core.bulk import insert_rows
 from core.extensions import CreatedAt, Model, Moment, db
 from core.records import encrypt_record
-from core.tables import insert_rows
 
 
 class OutboxMail(Model):

@@ -12,10 +12,10 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from sqlalchemy import LargeBinary, Uuid, delete
 from sqlalchemy.orm import Mapped, mapped_column
 
+from core.bulk import insert_rows
 from core.extensions import CreatedAt, Model, db
 from core.inbox import recipients
 from core.sealing import context, decrypt, encrypt, pad, seal_bytes, unpad, unseal_bytes
-from core.tables import insert_rows
 
 RECORD_SIZES = (1024, 2048)
 """Sizes of records at rest after padding, so that a name's length does not show in a stolen database."""

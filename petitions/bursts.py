@@ -15,8 +15,8 @@ from typing import Any
 from sqlalchemy import Select, and_, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from core.bulk import as_table, insert_rows
 from core.extensions import db
-from core.tables import as_table, insert_rows
 from petitions.models import Burst, BurstKind, Sighting
 from petitions.screening import MOST_A_DOMAIN, MOST_A_NETWORK, TIMES_THE_USUAL
 

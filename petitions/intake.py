@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import select
 
+from core.bulk import as_table, insert_rows
 from core.config import LANGUAGES
 from core.extensions import db
 from core.i18n import COUNTRY_CODES
@@ -21,7 +22,6 @@ from core.inbox import InboxEvent
 from core.keyring import Keyring
 from core.outbox import Mail, queue_mails
 from core.records import encrypt_record, new_row_keys
-from core.tables import as_table, insert_rows
 from core.typed import normal_email, tidy
 from petitions.alike import is_same_person, mark_alike
 from petitions.bursts import Mark, Sighted, count_recent, find_bursts, hour_of

@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
+from core.bulk import as_table, insert_rows
 from core.config import current_config
 from core.errors import describe
 from core.extensions import db
@@ -33,7 +34,6 @@ from core.keyring import Keyring
 from core.merkle import TILE, entry, head_statement, leaf_hash, root_of
 from core.records import RowKey, decrypt_record, open_sealed_row_key
 from core.sealing import KeyNotHeldError, SealingError, key_statement, statement_is_signed
-from core.tables import as_table, insert_rows
 from petitions.models import Leaf, Log, Petition, Signature, SignatureState, Tile, TreeHead
 
 log = logging.getLogger(__name__)

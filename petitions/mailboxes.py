@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select
 
+from core.bulk import as_table, insert_rows
 from core.extensions import db
-from core.tables import as_table, insert_rows
 from petitions.models import Mailbox, Petition, PetitionState
 from petitions.rules import GUESSES, MAILS_A_DAY
 

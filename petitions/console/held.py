@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 from uuid import UUID
 
 from flask import flash, redirect, request, url_for
@@ -24,6 +26,15 @@ from petitions.models import DECISION_STATE_LABELS, DecisionState
 from petitions.rules import ALONE_A_DAY
 from petitions.screening import CHECK_LABELS, CHECKS, HOLD, REJECT
 
+_WORDS: Mapping[str, Any] = {
+    "checks": CHECK_LABELS,
+    "decision_kinds": desk.DECISION_KIND_LABELS,
+    "decision_states": DECISION_STATE_LABELS,
+    "undoable": (DecisionState.READY, DecisionState.DONE),
+    "name_of": name_of,
+}
+"""What every page about decisions needs to tell of them."""
+
 
 @bp.get("/petitions/<int:petition_id>/held")
 @needs(Action.SEE_HELD)
@@ -35,11 +46,7 @@ def held(petition_id: int) -> ResponseReturnValue:
         petition,
         groups=desk.list_groups(petition_id),
         decisions=desk.list_decisions(petition_id),
-        checks=CHECK_LABELS,
-        decision_kinds=desk.DECISION_KIND_LABELS,
-        decision_states=DECISION_STATE_LABELS,
-        undoable=(DecisionState.READY, DecisionState.DONE),
-        name_of=name_of,
+        **_WORDS,
         limits=(HOLD, REJECT),
         all_checks=CHECKS,
     )
@@ -138,11 +145,7 @@ def decision(petition_id: int, decision_id: UUID) -> ResponseReturnValue:
         petition,
         decision=found,
         rows=desk.decided_holds(found),
-        checks=CHECK_LABELS,
-        decision_kinds=desk.DECISION_KIND_LABELS,
-        decision_states=DECISION_STATE_LABELS,
-        undoable=(DecisionState.READY, DecisionState.DONE),
-        name_of=name_of,
+        **_WORDS,
     )
 
 

@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql
 
+from core.bulk import as_table, insert_rows
 from core.config import Role
 from core.extensions import db
-from core.tables import as_table, insert_rows
 from petitions.models import BurstKind, Sighting, Trace
 from tests.conftest import House
 from tests.factories import Factory, many_counted
