@@ -8,7 +8,7 @@ import os
 import secrets
 from collections import Counter
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -44,7 +44,7 @@ from delivery.document import (
 from delivery.models import DOWNLOAD_LIFETIME, Bundle, BundleState, Download
 from petitions.logbook import log_signer
 from petitions.models import Addressee, Petition, TreeHead
-from petitions.proving import head_as_json, log_keys
+from petitions.proving import head_as_json, in_utc, log_keys
 from petitions.register import EarlierText, ReadText, count_by_state, earlier_texts, read_counted
 from petitions.services import newest_text
 from petitions.texts import demands_html
@@ -86,12 +86,8 @@ def _signed(manifest: Mapping[str, Any], keyring: Keyring) -> tuple[dict[str, An
     signer = log_signer(keyring)
     moment = db.session.scalars(select(func.clock_timestamp())).one()
     key = log_keys([signer.key_id])[0] if signer is not None else None
-    whole = {**manifest, "signed_at": _in_utc(moment) if key else None, "signed_by": key}
+    whole = {**manifest, "signed_at": in_utc(moment) if key else None, "signed_by": key}
     return whole, lambda statement: signer.key.sign(statement).hex() if signer is not None else None
-
-
-def _in_utc(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _collect(claim: Claim, keyring: Keyring, config: Config) -> BundleDocument:
@@ -160,7 +156,7 @@ def _collect(claim: Claim, keyring: Keyring, config: Config) -> BundleDocument:
             "petition": slug,
             "addressee": addressee.code,
             "counted": len(rows),
-            "cutoff": _in_utc(bundle.cutoff_at),
+            "cutoff": in_utc(bundle.cutoff_at),
             "register_hash": hashed,
             "tree_head": head_as_json(slug, head) if head is not None else None,
             "key": log_keys([head.key_id])[0] if head is not None else None,

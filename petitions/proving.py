@@ -67,7 +67,7 @@ def head_as_json(slug: str, head: PublicTreeHead | TreeHead) -> dict[str, Any]:
         "size": head.size,
         "root": head.root.hex(),
         "counted": head.counted,
-        "signed_at": _moment(head.signed_at),
+        "signed_at": in_utc(head.signed_at),
         "key_id": str(head.key_id),
         "signature": head.signature.hex(),
     }
@@ -90,15 +90,16 @@ def log_keys(ids: Collection[UUID]) -> list[dict[str, Any]]:
             "id": str(key.id),
             "purpose": key.purpose,
             "public_key": key.public_key.hex(),
-            "not_before": _moment(key.not_before),
-            "not_after": _moment(key.not_after),
+            "not_before": in_utc(key.not_before),
+            "not_after": in_utc(key.not_after),
             "root_signature": key.root_signature.hex(),
         }
         for key in keys
     ]
 
 
-def _moment(moment: datetime) -> str:
+def in_utc(moment: datetime) -> str:
+    """A moment as it stands in all that is signed."""
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 

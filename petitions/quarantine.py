@@ -30,11 +30,11 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from accounts.approvals import LIFE
 from accounts.models import Approval, ApprovalState
+from core.bulk import insert_rows
 from core.errors import describe
 from core.extensions import db
 from core.keyring import Keyring
@@ -131,7 +131,7 @@ def sweep_burst(most: int = LOT_SIZE) -> Lot | None:
         for signature, trace in rows
     ]
     db.session.flush()
-    db.session.execute(insert(Hold), holds)
+    db.session.execute(insert_rows(Hold, holds))
     _unname([signature.id for signature, _ in rows])
     return lot
 
