@@ -4,53 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import available_timezones
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 from flask_wtf import FlaskForm
-from flask_wtf.file import FileField
-from wtforms import BooleanField, DateTimeLocalField, HiddenField, SearchField, StringField, TextAreaField
+from wtforms import BooleanField, SearchField, StringField, TextAreaField
 from wtforms.validators import DataRequired, InputRequired, Length, Optional, ValidationError
 
-from core.fields import ChoiceField, OneOfField
+from core.fields import TOO_LONG, ChoiceField, LocalTime, OneOfField, Revised, line, lines, moment_in_zone
 from core.i18n import country_choices, current_language
 from core.lists import FilterForm
-from core.pictures import MAX_BYTES, PictureError, PictureProblem, shrink
-from core.typed import tidy_line, tidy_lines, tidy_prose, tidy_text
+from core.typed import tidy_line, tidy_text
 from petitions.models import PETITION_KIND_LABELS, PetitionKind
 from petitions.rules import MAX_NAME, problem_with
 
-TOO_LONG = _l("This is too long: %(max)d characters are possible.")
 MAX_TITLE, MAX_SUMMARY, MAX_BODY, MAX_DEMANDS, MAX_ALT, MAX_ROLE, MAX_REASON = 200, 500, 20_000, 4000, 300, 120, 500
 MAX_THRESHOLDS, HIGHEST = 20, 100_000_000
-
-
-def _line(label: Any, longest: int, missing: Any = None, **options: Any) -> StringField:
-    needed = [DataRequired(missing)] if missing else []
-    return StringField(label, [*needed, Length(max=longest, message=TOO_LONG)], filters=[tidy_prose], **options)
-
-
-def lines(label: Any, longest: int, missing: Any = None, tidied: Any = tidy_lines, **options: Any) -> TextAreaField:
-    """A field for several lines of at most `longest` characters, with the sentence for an empty one if it must not be."""
-    needed = [DataRequired(missing)] if missing else []
-    return TextAreaField(label, [*needed, Length(max=longest, message=TOO_LONG)], filters=[tidied], **options)
-
-
-class Revised(FlaskForm):
-    """A form that knows which state of things its sender has read."""
-
-    revision = HiddenField(default="0")
-
-    @property
-    def read_revision(self) -> int:
-        """The number; what cannot be one is 0, which is nobody's."""
-        text = str(self.revision.data or "")
-        return int(text) if text.isdecimal() and len(text) < 10 else 0
 
 
 class NewPetitionForm(FlaskForm):
@@ -60,7 +34,7 @@ class NewPetitionForm(FlaskForm):
         _l("What it will be"), [InputRequired(_l("Choose one of the two."))], default=PetitionKind.PETITION
     )
     language = ChoiceField(_l("Language you begin with"), [InputRequired(_l("Choose a language."))])
-    title = _line(
+    title = line(
         _l("Title"),
         MAX_TITLE,
         _l("Write a title; you can change it later."),
@@ -76,7 +50,7 @@ class NewPetitionForm(FlaskForm):
 class TextForm(Revised):
     """The text in one language."""
 
-    title = _line(_l("Title"), MAX_TITLE, _l("Write a title."), description=_l("What you ask for, in one line."))
+    title = line(_l("Title"), MAX_TITLE, _l("Write a title."), description=_l("What you ask for, in one line."))
     summary = lines(
         _l("Summary"),
         MAX_SUMMARY,
@@ -95,30 +69,11 @@ class TextForm(Revised):
         MAX_DEMANDS,
         description=_l("One a line, if you have any. The page numbers them."),
     )
-    picture_alt = _line(
+    picture_alt = line(
         _l("What the picture shows"),
         MAX_ALT,
         description=_l("For those who do not see it. Needed in each language if there is a picture."),
     )
-
-
-class LocalTime(DateTimeLocalField):
-    """Date and time as a clock on the wall shows them."""
-
-    data: datetime | None
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, format=["%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S"], **kwargs)
-
-    def process_formdata(self, valuelist: list[str]) -> None:
-        """Raises ValueError with our own words."""
-        try:
-            super().process_formdata(valuelist)
-        except ValueError:
-            raise ValueError(_("Enter a date and a time, such as 2027-05-31 20:00.")) from None
-        if self.data is not None and not 2000 <= self.data.year <= 2100:
-            self.data = None
-            raise ValueError(_("Choose a year between 2000 and 2100."))
 
 
 @cache
@@ -126,17 +81,6 @@ def time_zones() -> list[str]:
     """Names of time zones that people live in, UTC first."""
     areas = "Africa", "America", "Antarctica", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific"
     return ["UTC", *sorted(name for name in available_timezones() if name.split("/")[0] in areas and "/" in name)]
-
-
-def _moment(typed: datetime | None, zone: str) -> datetime | None:
-    """What the clocks of a zone show, in UTC. Raises ValidationError for an hour that is left out when clocks go forward."""
-    if typed is None:
-        return None
-    there = typed.replace(tzinfo=ZoneInfo(zone))
-    moment = there.astimezone(UTC)
-    if moment.astimezone(there.tzinfo).replace(tzinfo=None) != typed:
-        raise ValidationError(_("This time does not exist there: the clocks go forward over it."))
-    return moment
 
 
 def _thresholds(typed: str) -> list[int]:
@@ -173,7 +117,7 @@ class LaterSettingsForm(Revised):
     def validate_closes_at(self, field: LocalTime) -> None:
         """Raises ValidationError for a time that does not exist."""
         if self.zone.data in time_zones():
-            _moment(field.data, self.zone.data)
+            moment_in_zone(field.data, self.zone.data)
 
     def validate_thresholds(self, field: StringField) -> None:
         """Raises ValidationError for what are no rising numbers."""
@@ -186,14 +130,14 @@ class LaterSettingsForm(Revised):
 
     def moment(self, field: LocalTime) -> datetime | None:
         """A time of a form that is valid, in UTC."""
-        return _moment(field.data, self.zone.data)
+        return moment_in_zone(field.data, self.zone.data)
 
 
 class SettingsForm(LaterSettingsForm):
     """All settings of a draft."""
 
     kind = OneOfField(_l("What it is"), [InputRequired(_l("Choose one of the two."))])
-    slug = _line(
+    slug = line(
         _l("Address"),
         80,
         _l("Write an address."),
@@ -234,7 +178,7 @@ class SettingsForm(LaterSettingsForm):
     def validate_opens_at(self, field: LocalTime) -> None:
         """Raises ValidationError for a time that does not exist."""
         if self.zone.data in time_zones():
-            _moment(field.data, self.zone.data)
+            moment_in_zone(field.data, self.zone.data)
 
 
 class AddresseesForm(Revised):
@@ -246,16 +190,16 @@ class AddresseesForm(Revised):
 class OwnAddresseeForm(FlaskForm):
     """An addressee that is not on the list."""
 
-    name_en = _line(_l("Name in English"), 200, _l("Write the name in English."))
-    name_native = _line(_l("Name in its own language"), 200, _l("Write the name as the addressee writes it."))
-    salutation_native = _line(
+    name_en = line(_l("Name in English"), 200, _l("Write the name in English."))
+    name_native = line(_l("Name in its own language"), 200, _l("Write the name as the addressee writes it."))
+    salutation_native = line(
         _l("Salutation of the letter, in its own language"),
         200,
         _l("Write how the letter begins, such as “Dear Minister,”."),
     )
-    street_address = _line(_l("Street and number"), 200, _l("Write the street."))
-    postal_code = _line(_l("Postal code"), 20)
-    city = _line(_l("City"), 100, _l("Write the city."))
+    street_address = line(_l("Street and number"), 200, _l("Write the street."))
+    postal_code = line(_l("Postal code"), 20)
+    city = line(_l("City"), 100, _l("Write the city."))
     country = ChoiceField(_l("Country"), description=_l("None for an organisation that stands for no country."))
     language = ChoiceField(_l("Language of the letter"), [InputRequired(_l("Choose a language."))])
     receives = OneOfField(_l("Who receives the residents of this country"))
@@ -291,39 +235,6 @@ class RouteForm(FlaskForm):
         super().__init__(*args, **kwargs)
         self.country.choices = [("", _("Choose a country")), *country_choices(current_language())]
         self.addressee.choices = [("", _("The fallback")), *((str(number), name) for number, name in chosen)]
-
-
-class PictureForm(FlaskForm):
-    """A picture to send. Valid, it has it drawn anew."""
-
-    file = FileField(
-        _l("Picture"),
-        description=_l(
-            "A JPEG, PNG or WebP file of at most 8 MB. Place, time and camera that it may tell are taken out."
-        ),
-    )
-    picture: tuple[bytes, int, int] | None = None
-
-    def validate_file(self, field: FileField) -> None:
-        """Raises ValidationError for what is no picture that we can use."""
-        content = field.data.read(MAX_BYTES + 1) if field.data else b""
-        if not content:
-            raise ValidationError(_("Choose a file."))
-        if len(content) > MAX_BYTES:
-            raise ValidationError(_("This file is larger than 8 MB. Save the picture smaller and send it again."))
-        try:
-            self.picture = shrink(content)
-        except PictureError as error:
-            raise ValidationError(PICTURE_SENTENCES[error.problem]) from None
-
-
-PICTURE_SENTENCES = {
-    PictureProblem.TYPE: _l("This is no JPEG, PNG or WebP file, whatever its name says."),
-    PictureProblem.PIXELS: _l("This picture has more than 50 million pixels. Save it smaller and send it again."),
-    PictureProblem.BROKEN: _l(
-        "This picture is damaged or was cut off on its way. Please send it again, or another one."
-    ),
-}
 
 
 class SignatoriesForm(FlaskForm):
@@ -400,7 +311,7 @@ class PublicReasonForm(FlaskForm):
 class NewsForm(Revised):
     """News in one language."""
 
-    title = _line(_l("Title"), 120, _l("Write a title."))
+    title = line(_l("Title"), 120, _l("Write a title."))
     body = lines(
         _l("Text"),
         5000,

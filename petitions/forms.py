@@ -8,73 +8,26 @@ import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
-from uuid import UUID, uuid4
 
 from flask_babel import LazyString
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from markupsafe import Markup, escape
-from wtforms import BooleanField, EmailField, Field, HiddenField, StringField, TextAreaField
-from wtforms.fields.core import Label, UnboundField
-from wtforms.utils import unset_value
+from wtforms import BooleanField, EmailField, Field, StringField, TextAreaField
+from wtforms.fields.core import Label
 from wtforms.validators import InputRequired, StopValidation, ValidationError
 from wtforms.widgets import html_params
 
+from core.addresses import is_watched
 from core.fields import ChoiceField, OneOfField, choices
+from core.forms import CarriedField, MailAddress, PublicForm
 from core.i18n import COUNTRY_CODES, country_choices, country_name, current_language, sort_key
 from core.lists import FilterForm
-from core.typed import MAX_EMAIL, normal_email, tidy, tidy_lines
+from core.typed import normal_email, tidy, tidy_lines
 from petitions.models import PETITION_STATE_LABELS, PUBLIC_STATES, REPORT_REASON_LABELS
 from petitions.reading import PetitionPage
-from petitions.rules import MAX_CITY, MAX_NAME, MAX_REPORT, NO_COUNTRY, is_throwaway, is_watched, problem_with
-
-
-class CarriedField(HiddenField):
-    """What a form carries from the page that showed it. It comes back as it is, and nothing is said about it."""
-
-    def process(self, formdata: Any, data: Any = unset_value, extra_filters: Any = None) -> None:
-        """As WTForms does for a field without filters and validators."""
-        self.process_errors: list[str] = []
-        self.data = formdata.get(self.name) if formdata else None if data is unset_value else data
-
-    def validate(self, _form: Any, _extra_validators: Any = ()) -> bool:
-        """There is nothing to check."""
-        return True
-
-
-_first_fields: dict[UnboundField, Field] = {}
-
-
-class PublicForm(FlaskForm):
-    """A form of the public site: no session, so no CSRF token. Where it came from is checked by core.security."""
-
-    class Meta:
-        csrf = False
-
-        def get_translations(self, _form: Any) -> None:
-            """All wordings are our own; looking for WTForms' would cost each form some reading of files."""
-
-        def bind_field(self, form: Any, unbound_field: UnboundField, options: dict[str, Any]) -> Field:
-            """A copy of the field as it was made the first time: making all of them anew took a fifth of a signature's time."""
-            first = _first_fields.get(unbound_field)
-            if first is None:
-                first = _first_fields[unbound_field] = unbound_field.bind(form=form, **options)
-                first._form = None  # noqa: SLF001  # It must not keep what the first visitor typed.
-            field: Field = object.__new__(
-                type(first)
-            )  # By its own name a field makes something else, as in the classes here.
-            field.__dict__.update(first.__dict__, _form=form, meta=self)
-            return field
-
-    event_id = CarriedField()
-
-    def event(self) -> UUID:
-        """Id of the event this form becomes. Made with the form, so that sending it twice adds nothing."""
-        try:
-            return UUID(self.event_id.data or "")
-        except ValueError:
-            return uuid4()
+from petitions.rules import MAX_CITY, MAX_NAME, MAX_REPORT, NO_COUNTRY, problem_with
 
 
 class PlainText:
@@ -112,25 +65,6 @@ class PlainText:
                 )
             case _:
                 raise StopValidation(_("There is no letter in it. Please write it in letters."))
-
-
-class MailAddress:
-    """Validator for a mail address that we can write to."""
-
-    field_flags = {"required": True, "maxlength": MAX_EMAIL}  # noqa: RUF012  # WTForms reads it from the class.
-
-    def __call__(self, _form: FlaskForm, field: Field) -> None:
-        typed = (field.data or "").strip()
-        if not typed:
-            raise StopValidation(_("Enter your e-mail address. We send you one message to confirm."))
-        email = normal_email(typed)
-        if email is None and "@" in typed and not typed.rpartition("@")[0].isascii():
-            raise StopValidation(_("We can write only to addresses with Latin letters, digits and signs before the @."))
-        if email is None:
-            raise StopValidation(_("This is not a complete e-mail address. It should look like name@example.org."))
-        if is_throwaway(email):
-            raise StopValidation(_("This is a throw-away address. Please use one that you will still have next month."))
-        field.data = typed
 
 
 @lru_cache(maxsize=64)
@@ -283,10 +217,6 @@ class SignForm(ConsentForm):
             self.city.errors = []
             valid = not any(field.errors for field in self)
         return valid
-
-
-class ButtonForm(PublicForm):
-    """One button, on the page a mail leads to."""
 
 
 class CodeForm(PublicForm):

@@ -11,10 +11,10 @@ from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import HiddenField
 
-from core.fields import ChoiceField
+from core.fields import ChoiceField, lines
 from core.i18n import country_name
 from core.lists import FilterForm
-from petitions.editor_forms import MAX_REASON, lines
+from petitions.editor_forms import MAX_REASON
 
 
 class HeldFilter(FilterForm):

@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import select
 
+from core.addresses import canonical_mailbox, is_large_provider, is_throwaway, is_watched
 from core.bulk import as_table, insert_rows
 from core.config import LANGUAGES
 from core.extensions import db
@@ -45,10 +46,6 @@ from petitions.rules import (
     MAX_NAME,
     NO_COUNTRY,
     VISIBILITIES,
-    canonical_mailbox,
-    is_large_provider,
-    is_throwaway,
-    is_watched,
     problem_with,
 )
 from petitions.screening import HOLD, Seen, is_nobodys, read_signals, score, unproved

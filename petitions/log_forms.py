@@ -6,7 +6,7 @@ from flask_babel import lazy_gettext as _l
 from wtforms import BooleanField, TextAreaField
 from wtforms.validators import InputRequired
 
-from petitions.forms import ButtonForm, PublicForm
+from core.forms import ButtonForm, PublicForm
 from petitions.proving import LONGEST_LINE
 
 

@@ -9,12 +9,12 @@ from typing import Any
 
 from sqlalchemy import select
 
+from core.addresses import canonical_mailbox
 from core.extensions import db
 from core.inbox import InboxEvent
 from core.keyring import Keyring
 from core.typed import normal_email
 from petitions.models import Signature
-from petitions.rules import canonical_mailbox
 from petitions.services import SEARCH as KIND
 from petitions.states import Outcome
 

@@ -20,9 +20,9 @@ from dns.resolver import NXDOMAIN, NoAnswer, Resolver
 from flask import current_app
 from redis import Redis, RedisError
 
+from core.addresses import is_large_provider
 from core.config import Config, split_address
 from core.keyring import Keyring
-from petitions.rules import is_large_provider
 
 log = logging.getLogger(__name__)
 

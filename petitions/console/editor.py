@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from accounts.permissions import Action, needs
 from core.errors import NotFoundError
+from core.fields import PictureForm
 from core.i18n import current_language, language_name
 from core.pictures import MAX_BYTES
 from core.security import takes
@@ -24,7 +25,6 @@ from petitions.editor_forms import (
     LanguageForm,
     LaterSettingsForm,
     NewPetitionForm,
-    PictureForm,
     SettingsForm,
     SignatoriesForm,
     TextForm,

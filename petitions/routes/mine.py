@@ -12,10 +12,11 @@ from flask.typing import ResponseReturnValue
 
 from core.answers import browser_secret, keep_secret, new_secret
 from core.errors import NotFoundError, UnavailableError
+from core.forms import ButtonForm
 from core.security import EVERYBODY, open_to
 from core.waiting import look_again, looks, next_look
 from petitions import signing
-from petitions.forms import ButtonForm, ConsentForm
+from petitions.forms import ConsentForm
 from petitions.log_forms import ReceiptForm
 from petitions.models import SIGNATURE_STATE_LABELS
 from petitions.routes import bp

@@ -10,11 +10,12 @@ from flask.typing import ResponseReturnValue
 
 from core.answers import browser_secret, keep_secret, new_secret
 from core.errors import NotFoundError, UnavailableError
+from core.forms import ButtonForm
 from core.i18n import current_language
 from core.security import EVERYBODY, FORM_CSP, from_anywhere, open_to, takes
 from core.waiting import look_again, looks, next_look
 from petitions import reading, signals, signing
-from petitions.forms import ButtonForm, CodeForm, SignForm
+from petitions.forms import CodeForm, SignForm
 from petitions.reading import PetitionPage
 from petitions.routes import bp, no_such_petition
 

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core import addresses
+from core.addresses import canonical_mailbox, is_large_provider, is_throwaway
 from core.typed import normal_email, tidy
-from petitions import rules
-from petitions.rules import canonical_mailbox, initials, is_large_provider, is_throwaway, problem_with
+from petitions.rules import initials, problem_with
 
 
 @pytest.mark.parametrize(
@@ -116,7 +117,7 @@ def test_one_name_at_several_domains_may_be_several_people(domains: tuple[str, .
     assert len({canonical_mailbox(f"olga@{domain}") for domain in domains}) == len(domains)
 
 
-OURS = rules._providers()
+OURS = addresses._providers()
 NAMES = st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9_-]|\.(?=[a-z0-9])){0,20}[A-Za-z0-9]", fullmatch=True)
 """What stands before a tag."""
 TAGS = st.from_regex(r"[A-Za-z0-9]{0,8}(\+[A-Za-z0-9]{1,4})?", fullmatch=True)
@@ -197,12 +198,12 @@ def test_both_forms_of_a_domain_in_another_script_are_one(name: str, labels: lis
 
 
 def test_lists_of_providers_hold_domains_as_addresses_have_them() -> None:
-    large = rules._listed_domains("large_providers.txt")
+    large = addresses._listed_domains("large_providers.txt")
     assert 120 <= len(large) <= 250
     for domain in (*large, *OURS.same_as, *OURS.same_as.values(), *OURS.names_before_the_domain):
         assert normal_email(f"a@{domain}") == f"a@{domain}"
         assert not is_throwaway(f"a@{domain}"), "nobody's mailbox for longer than an hour"
-    lines = (Path(rules.__file__).parent / "data" / "large_providers.txt").read_text().splitlines()
+    lines = (Path(addresses.__file__).parent / "data" / "large_providers.txt").read_text().splitlines()
     assert len(large) == sum(bool(line) and not line.startswith("#") for line in lines), "one is there twice"
     assert not set(OURS.same_as) & set(OURS.same_as.values()), "an alias of an alias would not be its own mailbox"
 

@@ -11,8 +11,8 @@ from uuid import UUID
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from core import forms as core_forms
 from core.config import Role
-from petitions import forms
 from tests.conftest import House
 from tests.factories import VALID, Factory, counted, hidden, press, sign, signed, token
 
@@ -271,7 +271,7 @@ def test_forms_share_how_they_look_and_nothing_that_was_typed(house: House, slug
     page = client.get(f"/petitions/{slug}/sign").text
     assert "SECRET" not in page
     assert "aria-invalid" not in page
-    for field in forms._first_fields.values():
+    for field in core_forms._first_fields.values():
         assert field._form is None
         assert getattr(field, "data", None) in (None, False), field.name
         assert not field.errors, field.name
@@ -336,7 +336,7 @@ def _journey(house: House, slug: str, before: Callable[[House, str], object]) ->
     numbers = count(1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("core.answers.COOKIE_SECONDS", None)  # The cookie says to the second when it ends.
-        patch.setattr("petitions.forms.uuid4", lambda: UUID(int=next(numbers)))
+        patch.setattr("core.forms.uuid4", lambda: UUID(int=next(numbers)))
         patch.setattr("petitions.routes.signing.uuid4", lambda: UUID(int=next(numbers)))
         client = house.client()
         client.set_cookie("answers", "the same browser")
