@@ -19,6 +19,7 @@ import petitions.checks
 import petitions.console
 import petitions.routes
 import petitions.seed
+import pickets.models
 from core.config import Config, Role, read_config, role_from
 from core.factory import create_base_app
 

@@ -5,6 +5,7 @@ from flask import current_app
 from sqlalchemy import text
 
 import petitions.models  # noqa: F401  # These bring every table into the metadata.
+import pickets.models  # noqa: F401  # The same.
 from core.extensions import db
 
 ADVISORY_LOCK = 0x7A626F72  # "zbor": two deployments at once wait for each other.
