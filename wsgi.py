@@ -19,7 +19,10 @@ import petitions.checks
 import petitions.console
 import petitions.routes
 import petitions.seed
-import pickets.models
+import pickets.checks
+import pickets.console
+import pickets.routes
+import pickets.seed
 from core.config import Config, Role, read_config, role_from
 from core.factory import create_base_app
 
@@ -30,6 +33,7 @@ def create_app(role: Role | None = None, config: Config | None = None) -> Flask:
     app = create_base_app(config)
     if config.role is Role.PUBLIC:
         app.register_blueprint(petitions.routes.bp)
+        app.register_blueprint(pickets.routes.bp)
         if config.dev_mail_dir is not None:
             app.register_blueprint(core.devmail.bp)
             app.register_blueprint(core.components.bp)
@@ -37,8 +41,10 @@ def create_app(role: Role | None = None, config: Config | None = None) -> Flask:
         app.register_blueprint(accounts.routes.bp)
         app.register_blueprint(delivery.routes.bp)
         app.register_blueprint(petitions.console.bp)
+        app.register_blueprint(pickets.console.bp)
         for command in (
             petitions.seed.seed,
+            pickets.seed.seed_places,
             accounts.cli.invite,
             accounts.cli.close_account,
             accounts.cli.reopen_account,

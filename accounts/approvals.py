@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 from flask_babel import LazyString
 from flask_babel import lazy_gettext as _l
 from markupsafe import Markup
-from sqlalchemy import Select, and_, false, func, or_, select, true, update
+from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 
 from accounts.mailing import News, tell_if_possible
@@ -201,8 +201,17 @@ def withdraw(account: Account, approval_id: UUID) -> Approval:
 
 def withdraw_all_of(account_id: int) -> None:
     """Take back whatever somebody asked for who is no longer here to answer for it. Does not commit."""
-    theirs = Approval.requested_by == account_id, Approval.state == ApprovalState.PENDING
-    taken_back = update(Approval).where(*theirs).values(state=ApprovalState.WITHDRAWN).returning(Approval)
+    _take_back(Approval.requested_by == account_id)
+
+
+def withdraw_about(kind: str, object_id: object) -> None:
+    """Take back what waits about an object that there is nothing to decide about any more. Does not commit."""
+    _take_back(Approval.kind == kind, Approval.object_id == str(object_id))
+
+
+def _take_back(*which: ColumnElement[bool]) -> None:
+    pending = Approval.state == ApprovalState.PENDING
+    taken_back = update(Approval).where(pending, *which).values(state=ApprovalState.WITHDRAWN).returning(Approval)
     for approval in db.session.scalars(taken_back).all():
         kinds[approval.kind].turn_down(approval)
         _record(WITHDRAWN, None, approval)

@@ -39,6 +39,15 @@ class Action(StrEnum):
     SEE_HELD = "held.see"
     DECIDE_HELD = "held.decide"
     """About signatures that were held back, of petitions that one reviews."""
+    SEE_PICKETS = "picket.see"
+    ANNOUNCE_PICKET = "picket.announce"
+    """Announce one, and look after those that one organises; coordinators, after all of their petitions and countries."""
+    DECIDE_PICKET = "picket.decide"
+    """Give the word that a picket needs before it is public."""
+    DECIDE_PHOTO = "photo.decide"
+    """Say of a photo of others that there is no face on it."""
+    DECIDE_ORGANISER = "organiser.decide"
+    """About people outside who ask for an account as organisers."""
     SEE_PEOPLE = "people.see"
     MANAGE_PEOPLE = "people.manage"
     DECIDE_PEOPLE = "people.decide"
@@ -95,6 +104,11 @@ RULES: dict[Action, Rule] = {
     Action.READ_REPORTS: Rule(_for(_REVIEWER)),
     Action.SEE_HELD: Rule(_for(_REVIEWER), Proof.PASSKEY),
     Action.DECIDE_HELD: Rule(_for(_REVIEWER), Proof.FRESH_PASSKEY),
+    Action.SEE_PICKETS: Rule(_for(_ORGANISER, _COORDINATOR)),
+    Action.ANNOUNCE_PICKET: Rule(_for(_ORGANISER, _COORDINATOR)),
+    Action.DECIDE_PICKET: Rule(_for(_COORDINATOR), Proof.FRESH_PASSKEY),
+    Action.DECIDE_PHOTO: Rule(_for(_COORDINATOR), Proof.FRESH_PASSKEY),
+    Action.DECIDE_ORGANISER: Rule(_for(_COORDINATOR, _ADMINISTRATOR), Proof.FRESH_PASSKEY),
     Action.SEE_PEOPLE: Rule(_for(_ADMINISTRATOR), Proof.PASSKEY),
     Action.MANAGE_PEOPLE: Rule(_for(_ADMINISTRATOR), Proof.FRESH_PASSKEY),
     Action.DECIDE_PEOPLE: Rule(_for(_ADMINISTRATOR), Proof.FRESH_PASSKEY),

@@ -1,4 +1,4 @@
-"""Somebody outside asks for an account, and an administrator decides."""
+"""Somebody outside asks for an account, and a coordinator of their country or an administrator decides."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ ACCOUNT_REQUEST = approvals.register(
     ApprovalKind(
         "account_request",
         _l("An account for an organiser"),
-        Action.DECIDE_PEOPLE,
+        Action.DECIDE_ORGANISER,
         _describe_account_request,
         _grant_account_request,
         _turn_account_request_down,

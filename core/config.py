@@ -145,7 +145,7 @@ def read_config(role: Role, environ: Mapping[str, str] = os.environ) -> Config:
             "/"
         )
         if role is Role.CONSOLE
-        else "",
+        else environ.get("ZBOR_CONSOLE_URL", "").rstrip("/"),
         audit_heads=path("ZBOR_AUDIT_HEADS"),
         mail_from=environ.get("ZBOR_MAIL_FROM", ""),
         mail_per_minute=whole("ZBOR_MAIL_PER_MINUTE", 600),

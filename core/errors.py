@@ -35,6 +35,24 @@ class UnavailableError(DomainError):
     status = HTTPStatus.SERVICE_UNAVAILABLE
 
 
+class EditingLockedError(DomainError):
+    """A second person is deciding about just this; it can be changed again afterwards. Nothing was changed."""
+
+    status = HTTPStatus.CONFLICT
+
+
+class EditedMeanwhileError(DomainError):
+    """Somebody else saved the same after it was opened here. Nothing was changed."""
+
+    status = HTTPStatus.CONFLICT
+
+
+class NotNowError(DomainError):
+    """This does not go with the state that things are in. Nothing was changed."""
+
+    status = HTTPStatus.CONFLICT
+
+
 @contextmanager
 def database_may_be_away() -> Iterator[None]:
     """Turn a lost or refused database connection into UnavailableError, without the text of the statement."""

@@ -90,6 +90,7 @@ def _make_web(app: Flask, config: Config) -> None:
         is_console=config.role is Role.CONSOLE,
         contact_address=config.contact_address,
         source_url=config.source_url,
+        console_url=config.console_url,
         home_endpoint=home,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,7 +12,17 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
-from wtforms import DateTimeLocalField, HiddenField, RadioField, SelectField, StringField, TextAreaField
+from wtforms import (
+    DateField,
+    DateTimeLocalField,
+    HiddenField,
+    IntegerField,
+    RadioField,
+    SelectField,
+    StringField,
+    TextAreaField,
+    TimeField,
+)
 from wtforms.fields.choices import SelectChoice
 from wtforms.form import BaseForm
 from wtforms.validators import DataRequired, Length, ValidationError
@@ -105,6 +115,56 @@ def moment_in_zone(typed: datetime | None, zone: str) -> datetime | None:
     if moment.astimezone(there.tzinfo).replace(tzinfo=None) != typed:
         raise ValidationError(_("This time does not exist there: the clocks go forward over it."))
     return moment
+
+
+class DayField(DateField):
+    """A day of the calendar."""
+
+    data: date | None
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Raises ValueError with our own words."""
+        try:
+            super().process_formdata(valuelist)
+        except ValueError:
+            raise ValueError(_("Enter a date, such as 2027-05-31.")) from None
+        if self.data is not None and not 2000 <= self.data.year <= 2100:
+            self.data = None
+            raise ValueError(_("Choose a year between 2000 and 2100."))
+
+
+class ClockField(TimeField):
+    """A time as a clock on the wall shows it."""
+
+    data: time | None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, format=["%H:%M", "%H:%M:%S", "%H.%M"], **kwargs)
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Raises ValueError with our own words."""
+        try:
+            super().process_formdata(valuelist)
+        except ValueError:
+            raise ValueError(_("Enter a time, such as 12:30.")) from None
+
+
+class NumberField(IntegerField):
+    """A whole number between two others, both included."""
+
+    data: int | None
+
+    def __init__(self, label: Any, least: int, most: int, **options: Any) -> None:
+        super().__init__(label, **options)
+        self.least, self.most = least, most
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Raises ValueError with our own words; an empty field is none."""
+        typed = valuelist[0].strip() if valuelist else ""
+        self.data = None
+        if not (typed.isdecimal() and len(typed) < 10 and self.least <= int(typed) <= self.most):
+            raise ValueError(_("Enter a whole number from %(least)s to %(most)s.", least=self.least, most=self.most))
+        self.data = int(typed)
 
 
 class PictureForm(FlaskForm):

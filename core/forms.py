@@ -66,7 +66,8 @@ class PublicForm(FlaskForm):
 class MailAddress:
     """Validator for a mail address that we can write to."""
 
-    field_flags = {"required": True, "maxlength": MAX_EMAIL}  # noqa: RUF012  # WTForms reads it from the class.
+    def __init__(self, *, required: bool = True) -> None:
+        self.field_flags = {"maxlength": MAX_EMAIL} | ({"required": True} if required else {})
 
     def __call__(self, _form: FlaskForm, field: Field) -> None:
         typed = (field.data or "").strip()

@@ -8,6 +8,7 @@ from datetime import date
 from functools import cache, lru_cache
 from string import ascii_lowercase
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from babel import Locale
 from babel.dates import format_date, format_datetime
@@ -24,7 +25,7 @@ from core.extensions import babel
 from core.typed import fold
 
 KEPT_IN_LINKS = (
-    "text", "look", "next", "q", "beside", "petition", "country", "role", "state", "kind", "actor", "action", "object_id", "first", "last", "sort", "page",
+    "text", "pass", "look", "next", "q", "beside", "petition", "country", "role", "state", "kind", "actor", "action", "object_id", "first", "last", "sort", "page",
 )  # fmt: skip
 """What of an address names the page and stays when its language changes."""
 _NOT_COUNTRIES = {"EU", "EZ", "UN", "XA", "XB", "ZZ", "QO", "AC", "CP", "CQ", "DG", "EA", "IC", "TA"}
@@ -148,6 +149,12 @@ def register_i18n(app: Flask) -> None:
         number=lambda value: format_decimal(value, locale=current_language()),
         moment=lambda value: f"{format_datetime(value, 'd MMM y, HH:mm', locale=current_language())} UTC",
         date=lambda value: format_date(value, "d MMM y", locale=current_language()),
+        # Of a moment as clocks of its place show it.
+        local_day=lambda value: format_date(value, "EEEE, d MMMM y", locale=current_language()),
+        local_moment=lambda value: format_datetime(value, "d MMM y, HH:mm", locale=current_language()),
+        clock=lambda value: f"{value:%H:%M}",
+        clock_in=lambda value, zone: f"{value.astimezone(ZoneInfo(zone)):%H:%M}",
+        month=lambda value: format_date(value, "LLL", locale=current_language()),
         day=lambda value: format_date(date.fromisoformat(value), "d MMM y", locale=current_language()),
         # Appeal texts are turned into HTML without raw HTML when they are written (petitions.texts.render_markdown).
         sanitised=Markup,

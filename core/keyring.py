@@ -7,8 +7,10 @@ import binascii
 import hashlib
 import hmac
 import logging
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from uuid import UUID
@@ -23,6 +25,8 @@ from core.config import Config, ConfigError
 log = logging.getLogger(__name__)
 
 _MAC_SIZE = 16
+_PASS = struct.Struct(">IQQ16s")
+"""Petition, begin and end in seconds since 1970, place."""
 
 
 @dataclass(frozen=True)
@@ -43,16 +47,18 @@ class Keyring:
         subkey = HKDF(SHA256(), 32, salt=None, info=f"zbor|mailbox|{petition_id}".encode()).derive(self.mailbox_key)
         return hmac.digest(subkey, mailbox.encode(), hashlib.sha256)
 
+    def participant_hmac(self, picket_id: UUID, mailbox: str) -> bytes:
+        """The same for a participant, under a key derived for one picket alone."""
+        subkey = HKDF(SHA256(), 32, salt=None, info=b"zbor|participant|" + picket_id.bytes).derive(self.mailbox_key)
+        return hmac.digest(subkey, mailbox.encode(), hashlib.sha256)
+
     def token(self, purpose: str, record_id: UUID) -> str:
         """An unguessable token (43 characters) that names a record and one purpose; see `read_token`."""
         return base64.urlsafe_b64encode(record_id.bytes + self._mac(purpose, record_id)).decode().rstrip("=")
 
     def read_token(self, purpose: str, token: str) -> UUID | None:
         """The record a token names, or None when it was not made by us for this purpose."""
-        try:
-            raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
-        except (binascii.Error, ValueError):
-            return None
+        raw = _from_base64(token)
         if len(raw) != 16 + _MAC_SIZE:
             return None
         record_id = UUID(bytes=raw[:16])
@@ -67,6 +73,24 @@ class Keyring:
         """A Message-ID that is the same however often a mail is sent, and says nothing about its receiver."""
         return f"<{hmac.digest(self.token_key, b'message|' + outbox_id.bytes, hashlib.sha256)[:16].hex()}@{domain}>"
 
+    def make_pass(self, petition_id: int, place: bytes, starts_at: datetime, ends_at: datetime) -> str:
+        """A pass for those who sign one petition at one place (16 bytes that name it) in its hours. It names no person."""
+        told = _PASS.pack(petition_id, int(starts_at.timestamp()), int(ends_at.timestamp()), place)
+        return base64.urlsafe_b64encode(told + self._mac_of(told)).decode().rstrip("=")
+
+    def read_pass(self, text: str, petition_id: int, moment: datetime) -> bytes | None:
+        """The place of a pass, None for one that we did not make for this petition and moment."""
+        raw = _from_base64(text)
+        told = raw[: _PASS.size]
+        if len(raw) != _PASS.size + _MAC_SIZE or not hmac.compare_digest(raw[_PASS.size :], self._mac_of(told)):
+            return None
+        number, starts, ends, place = _PASS.unpack(told)
+        place_is_open: bool = number == petition_id and starts <= moment.timestamp() <= ends
+        return bytes(place) if place_is_open else None
+
+    def _mac_of(self, told: bytes) -> bytes:
+        return hmac.digest(self.token_key, b"pass|" + told, hashlib.sha256)[:_MAC_SIZE]
+
     def _mac(self, purpose: str, record_id: UUID) -> bytes:
         return hmac.digest(self.token_key, purpose.encode() + b"|" + record_id.bytes, hashlib.sha256)[:_MAC_SIZE]
 
@@ -74,6 +98,14 @@ class Keyring:
     def key_ids(self) -> list[UUID]:
         """Ids of the private keys held now."""
         return list(self.private_keys)
+
+
+def _from_base64(text: str) -> bytes:
+    """The bytes of a token, none for what is no token."""
+    try:
+        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except (binascii.Error, ValueError):
+        return b""
 
 
 def load_keyring(config: Config) -> Keyring:

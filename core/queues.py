@@ -27,6 +27,7 @@ class TaskName(StrEnum):
     BUNDLES = "bundles"
     DOWNLOADS = "downloads"
     PETITIONS = "petitions"
+    PICKETS = "pickets"
     SWEEP = "sweep"
     PURGE = "purge"
     PULSE = "pulse"
@@ -64,6 +65,7 @@ def make_celery(redis_url: str, socket_timeout: float) -> Celery:
             TaskName.SWEEP: {"queue": "quick"},
             TaskName.MAIL: {"queue": "heavy"},
             TaskName.PETITIONS: {"queue": "heavy"},
+            TaskName.PICKETS: {"queue": "heavy"},
             TaskName.BUNDLES: {"queue": "heavy"},
             TaskName.PURGE: {"queue": "heavy"},
             TaskName.MEASURE: {"queue": "quick"},

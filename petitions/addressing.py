@@ -20,13 +20,13 @@ from accounts.approvals import ApprovalKind, register, request_approval
 from accounts.models import Account, Approval
 from accounts.permissions import Action
 from core.audit import auditable, record
-from core.errors import DomainError, NotFoundError
+from core.errors import DomainError, EditedMeanwhileError, NotFoundError
 from core.extensions import db
 from core.i18n import country_name, current_language, place_key, sort_key
 from core.queues import TaskName, wake
 from petitions import services, standing
 from petitions.models import Addressee, Petition, PetitionAddressee, PetitionRoute, PetitionState, SignatureState, Tally
-from petitions.standing import ADDRESSEES, OPENING, EditedMeanwhileError, begin_change, lock_petition, state_of
+from petitions.standing import ADDRESSEES, OPENING, begin_change, lock_petition, state_of
 
 CHANGED = auditable("petition.addressees_changed", _l("Changed whom a petition is addressed to"))
 ADDED = auditable("addressee.added", _l("Added an addressee of a petition’s own"))

@@ -18,7 +18,7 @@ from sqlalchemy.dialects.postgresql import insert
 from core.bulk import as_table, insert_rows
 from core.extensions import db
 from petitions.models import Burst, BurstKind, Sighting
-from petitions.screening import MOST_A_DOMAIN, MOST_A_NETWORK, TIMES_THE_USUAL
+from petitions.screening import MOST_A_DOMAIN, MOST_A_NETWORK, MOST_UNDER_A_PASS, TIMES_THE_USUAL, is_a_pass
 
 WINDOW = timedelta(hours=1)
 REMEMBERED = timedelta(days=7)
@@ -78,7 +78,7 @@ def find_bursts(recent: Mapping[Mark, int], domains: Mapping[Mark, str], moment:
 def _limit_of(mark: Mark, seen: int, moment: datetime) -> float:
     petition_id, kind, key = mark
     if kind == BurstKind.NETWORK:
-        return MOST_A_NETWORK
+        return MOST_UNDER_A_PASS if is_a_pass(key) else MOST_A_NETWORK
     if seen <= MOST_A_DOMAIN:
         return MOST_A_DOMAIN
     here = Sighting.petition_id == petition_id, Sighting.kind == kind, Sighting.key == key

@@ -19,18 +19,11 @@ from accounts.models import Account, Grant, StaffRole
 from accounts.permissions import Action, may_somewhere
 from accounts.roles import GRANTED
 from core.audit import auditable, record
-from core.errors import DomainError, NotFoundError
+from core.errors import DomainError, EditedMeanwhileError, NotFoundError, NotNowError
 from core.extensions import db
 from core.i18n import current_language, language_name, sort_key
 from petitions.models import Draft, FirstSignatory, Petition, PetitionKind, PetitionState, PetitionText, Picture
-from petitions.standing import (
-    OPENING,
-    VERSION,
-    EditedMeanwhileError,
-    NotNowError,
-    begin_change,
-    find_readable,
-)
+from petitions.standing import OPENING, VERSION, begin_change, find_readable
 from petitions.texts import demand_lines
 
 CREATED = auditable("petition.created", _l("Began a petition"))

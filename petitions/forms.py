@@ -168,6 +168,7 @@ class SignForm(ConsentForm):
     routes_hash = CarriedField()
     shown = CarriedField()
     proof = CarriedField()
+    shown_pass = CarriedField()
     website = StringField(_l("Leave this field empty"))
 
     def __init__(self, page: PetitionPage | None = None, **kwargs: Any) -> None:

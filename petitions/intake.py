@@ -227,7 +227,9 @@ class _Arrival:
         signature = self.signature
         signature.row_key_id = key_id
         if self.counted_id is None:
-            signature.sealed = encrypt_record(key, "signatures", signature.id, self.payload)
+            # Where somebody signed is nobody's to know any more.
+            kept = {name: value for name, value in self.payload.items() if name != "pass"}
+            signature.sealed = encrypt_record(key, "signatures", signature.id, kept)
         if self.template is not None:
             self.mail = signer_mail(
                 self.template, signature.id, key_id, key, str(self.email), self.language, keyring, self.counted_id
@@ -238,7 +240,7 @@ def _screen(arrivals: Sequence[_Arrival], keyring: Keyring) -> None:
     """Score signatures by how they came, and by what came with them."""
     if not arrivals:
         return
-    seen = [read_signals(one.payload) for one in arrivals]
+    seen = [_under_its_pass(read_signals(one.payload), one, keyring) for one in arrivals]
     fresh = _spend([one.proof_id for one in seen if one.proof_id is not None])
     moment = max(one.event.received_at for one in arrivals)
     marks, domains, total = list[list[Mark]](), dict[Mark, str](), Counter[Sighted]()
@@ -271,6 +273,13 @@ def _screen(arrivals: Sequence[_Arrival], keyring: Keyring) -> None:
             ),
             {mark[1]: bursts[mark] for mark in own if mark in bursts},
         )
+
+
+def _under_its_pass(seen: Seen, arrival: _Arrival, keyring: Keyring) -> Seen:
+    """Whoever signs at a picket with its pass is counted for the place, and not for the network that a square shares."""
+    shown = str(arrival.payload.get("pass") or "")
+    place = keyring.read_pass(shown, arrival.petition.id, arrival.event.received_at) if shown else None
+    return replace(seen, network=b"p" + place) if place else seen
 
 
 def _spend(proofs: Collection[bytes]) -> set[bytes | None]:

@@ -12,22 +12,13 @@ from accounts.approvals import AlreadyDecidedError, ApprovalKind, register, requ
 from accounts.models import Account, Approval
 from accounts.permissions import Action, may
 from core.audit import auditable, record
-from core.errors import NotFoundError
+from core.errors import NotFoundError, NotNowError
 from core.extensions import db
 from core.queues import TaskName, wake
 from petitions import services, standing
 from petitions.models import PUBLIC_STATES, Petition, PetitionState
 from petitions.review import describe_petition, wake_after
-from petitions.standing import (
-    OPENING,
-    RESTORE,
-    NotNowError,
-    begin_change,
-    find_for,
-    lock_petition,
-    move,
-    waiting_approvals,
-)
+from petitions.standing import OPENING, RESTORE, begin_change, find_for, lock_petition, move, waiting_approvals
 
 REJECTED = auditable("petition.rejected", _l("Rejected a petition"))
 HIDDEN = auditable("petition.hidden", _l("Hid a petition"))

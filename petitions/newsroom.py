@@ -16,14 +16,14 @@ from accounts.approvals import AlreadyDecidedError, ApprovalKind, register, requ
 from accounts.models import Account, Approval, ApprovalState
 from accounts.permissions import Action
 from core.audit import auditable, record
-from core.errors import NotFoundError
+from core.errors import EditedMeanwhileError, EditingLockedError, NotFoundError, NotNowError
 from core.extensions import db
 from core.i18n import current_language
 from core.queues import TaskName, wake
 from petitions import services
 from petitions.editing import text_languages
 from petitions.models import Mailing, News, NewsText, Petition, PetitionState
-from petitions.standing import NEWS, EditedMeanwhileError, EditingLockedError, NotNowError, find_own, find_readable
+from petitions.standing import NEWS, find_own, find_readable
 from petitions.texts import render_markdown
 
 NEWS_SAVED = auditable("news.saved", _l("Wrote news"))

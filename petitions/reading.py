@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -36,6 +36,7 @@ from petitions.texts import search_query
 
 PER_PAGE = 20
 NAMES_PER_PAGE = 200
+MOST_TITLED = 1000
 DAYS_SHOWN = 92
 """Of a petition that ran longer, the chart shows weeks."""
 
@@ -181,6 +182,14 @@ def _cards(query: Select[PublicPetition], language: str, most: int) -> Sequence[
         texts = db.session.scalars(select(PublicText).where(here)).all()
     own = {one.id: [text for text in texts if text.petition_id == one.id] for one in petitions}
     return [PetitionCard(one, best_text(own[one.id], language)) for one in petitions if own[one.id]]
+
+
+def titled(language: str, petitions: Collection[int] | None = None) -> dict[int, PetitionCard]:
+    """Public petitions by number, in any state, for the rooms beside this one; of those named, or of all."""
+    query = select(PublicPetition).order_by(PublicPetition.id.desc())
+    if petitions is not None:
+        query = query.where(PublicPetition.id.in_(petitions))
+    return {card.petition.id: card for card in _cards(query, language, MOST_TITLED)}
 
 
 # --- One petition ------------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from accounts.approvals import AlreadyDecidedError, ApprovalKind, register, requ
 from accounts.models import Account, Approval
 from accounts.permissions import Action
 from core.audit import auditable, record
+from core.errors import NotNowError
 from core.extensions import db
 from core.i18n import current_language, language_name
 from core.queues import TaskName, wake
@@ -30,13 +31,7 @@ from petitions.models import (
     PetitionText,
     TextVersion,
 )
-from petitions.standing import (
-    OPENING,
-    NotNowError,
-    begin_change,
-    lock_petition,
-    move,
-)
+from petitions.standing import OPENING, begin_change, lock_petition, move
 from petitions.texts import render_markdown, text_hash
 
 SUBMITTED = auditable("petition.submitted", _l("Sent a petition to its review"))

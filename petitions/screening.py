@@ -25,10 +25,22 @@ BUSY_NETWORK = 40
 """Signatures of one petition in an hour from one network: more than a household or a small office brings."""
 MOST_A_NETWORK = 150
 """More than a square or a café brings: the research of e-petitions' hourly alerts, which are at 100 for a single address."""
+MOST_UNDER_A_PASS = 600
+"""Signatures in an hour at a picket whose organiser has a pass for it: ten a minute, from a table with several phones. They
+are counted for the place, so that a pass which got about cannot bring more, whatever network it is used from."""
 MOST_A_DOMAIN = 20
 """Signatures of one petition in an hour with one mail domain that is not a large provider's."""
 TIMES_THE_USUAL = 5
 """A domain that is used every day may be used as many times its mean hour of the last seven days."""
+
+
+NETWORK_KEY, PASS_KEY = 8, 17
+"""Bytes of what signatures from one network, and those under one pass, have in common."""
+
+
+def is_a_pass(key: bytes | None) -> bool:
+    """Whether this is the key of a pass, and not of a network."""
+    return key is not None and len(key) == PASS_KEY
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +48,7 @@ class Seen:
     """What is known about how a signature came. None and "unknown" stand for what cannot be told, and are nobody's fault."""
 
     network: bytes | None = None
+    """Under a pass, the key of its place instead (`PASS_KEY` bytes)."""
     proof: str = "unknown"
     """`solved`, `none` or `unknown`."""
     proof_id: bytes | None = None
@@ -71,7 +84,7 @@ CHECKS: Sequence[Check] = (
     Check("no_form", 25, _l("sent without our form"), lambda seen: seen.form == "unknown"),
     Check("fast", 25, _l("filled in faster than one can type"), lambda seen: seen.seconds is not None and seen.seconds < FAST_SECONDS),
     Check("no_proof", 20, _l("without the small calculation that browsers with JavaScript do"), lambda seen: seen.proof == "none"),
-    Check("busy_network", 20, _l("many from one network within an hour"), lambda seen: seen.from_network > BUSY_NETWORK, is_own=False),
+    Check("busy_network", 20, _l("many from one network within an hour"), lambda seen: seen.from_network > (MOST_UNDER_A_PASS if is_a_pass(seen.network) else BUSY_NETWORK), is_own=False),
     Check("alike", 15, _l("names that are very alike, at the same time from one place"), lambda seen: seen.alike, is_own=False),
     Check("stale", 10, _l("the form was opened more than a day before"), lambda seen: seen.seconds is not None and seen.seconds > STALE_SECONDS),
     # A matter of the signer's safety, not of truth: the form warned of it.
@@ -87,7 +100,7 @@ def read_signals(payload: Mapping[str, Any]) -> Seen:
         return Seen()
     proof, form, seconds = signals.get("proof"), signals.get("form"), signals.get("seconds")
     return Seen(
-        network=_hexadecimal(signals.get("network"), 8),
+        network=_hexadecimal(signals.get("network"), NETWORK_KEY),
         proof=proof if proof in ("solved", "none") else "unknown",
         proof_id=_hexadecimal(signals.get("proof_id"), 16) if proof == "solved" else None,
         form=form if form in ("known", "unknown") else "away",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
@@ -23,10 +24,12 @@ from petitions.models import (
     Draft,
     Petition,
     PetitionAddressee,
+    PetitionRoute,
     PetitionState,
     PetitionText,
     Tally,
 )
+from petitions.pub import PublicPetition
 
 NEVER_PUBLIC = (PetitionState.DRAFT, PetitionState.REVIEW, PetitionState.REJECTED)
 """States in which nobody but creators and reviewers has read the text."""
@@ -188,3 +191,48 @@ def counts_by_addressee(petition_id: int) -> list[AddresseeCount]:
         AddresseeCount(one, {state: total for owner, state, total in tallies if owner == one.id}) for one in addressees
     ]
     return sorted(counts, key=lambda count: (-count.by_state.get("counted", 0), count.addressee.name_en))
+
+
+# --- For the rooms beside this one -----------------------------------------------------------------------------------------
+
+
+def open_petitions(language: str) -> list[tuple[int, str]]:
+    """Number and title of every petition that can be signed now, newest first."""
+    called = _titles(language)
+    numbers = db.session.scalars(
+        select(PublicPetition.id).where(PublicPetition.state == "open").order_by(PublicPetition.id.desc())
+    )
+    return [(number, called[number].title) for number in numbers if number in called]
+
+
+def addressees_of(petition_id: int | None = None) -> Sequence[Addressee]:
+    """Addressees of one petition, or of all that can be signed now."""
+    here = (
+        PetitionAddressee.petition_id == petition_id
+        if petition_id is not None
+        else PetitionAddressee.petition_id.in_(select(PublicPetition.id).where(PublicPetition.state == "open"))
+    )
+    chosen = select(PetitionAddressee.addressee_id).where(here, PetitionAddressee.removed_at.is_(None))
+    return db.session.scalars(select(Addressee).where(Addressee.id.in_(chosen)).order_by(Addressee.name_en)).all()
+
+
+def receiver_of(petition_id: int, country_code: str) -> Addressee | None:
+    """The addressee that receives the signatures of a country's residents, None for one without an addressee of its own."""
+    return db.session.scalar(
+        select(Addressee)
+        .join(PetitionRoute, PetitionRoute.addressee_id == Addressee.id)
+        .where(PetitionRoute.petition_id == petition_id, PetitionRoute.country_code == country_code)
+    )
+
+
+def newest_texts(petition_id: int) -> Sequence[PetitionText]:
+    """The newest published text in each language, in the order of the languages' codes. Raises NotFoundError when there is none."""
+    texts = db.session.scalars(
+        select(PetitionText)
+        .ext(distinct_on(PetitionText.language))
+        .where(PetitionText.petition_id == petition_id)
+        .order_by(PetitionText.language, PetitionText.version.desc())
+    ).all()
+    if not texts:
+        raise NotFoundError
+    return texts

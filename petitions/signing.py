@@ -15,6 +15,8 @@ from core.inbox import append
 from petitions.pub import PublicText
 from petitions.reading import PetitionPage
 
+LONGEST_PASS = 80
+"""The same for passes of pickets."""
 LONGEST_TOKEN = 64
 """No token of ours is longer; a longer one is wrong, and is told so like any other wrong one."""
 
@@ -33,6 +35,8 @@ class SignerInput:
     consent_hash: str
     signals: Mapping[str, Any]
     """See `petitions.signals.gather`."""
+    shown_pass: str = ""
+    """Of the picket at which it was given."""
 
 
 def sign(page: PetitionPage, signer: SignerInput, text: PublicText, language: str, event_id: UUID) -> bool:
@@ -58,6 +62,7 @@ def sign(page: PetitionPage, signer: SignerInput, text: PublicText, language: st
         "visibility": signer.visibility,
         "language": language,
         "signals": signer.signals,
+        "pass": signer.shown_pass[:LONGEST_PASS],
         "salt": base64.b64encode(os.urandom(32)).decode(),
     }
     return append("sign", page.petition.id, payload, event_id)

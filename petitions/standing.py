@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from http import HTTPStatus
 
 from flask import url_for
 from sqlalchemy import func, select
 
 from accounts.models import Account, Approval, ApprovalState
 from accounts.permissions import Action, may
-from core.errors import DomainError, NotFoundError
+from core.errors import EditingLockedError, NotFoundError, NotNowError
 from core.extensions import db
 from petitions.models import Petition, PetitionState
 
@@ -18,24 +17,6 @@ OPENING, VERSION, ADDRESSEES, RESTORE, NEWS = (
     "petition_opening", "petition_version", "petition_addressees", "petition_restore", "petition_news",
 )  # fmt: skip
 """Kinds of approvals about petitions; each is registered where its consequences are."""
-
-
-class EditingLockedError(DomainError):
-    """A second person is deciding about just this; it can be changed again afterwards. Nothing was changed."""
-
-    status = HTTPStatus.CONFLICT
-
-
-class EditedMeanwhileError(DomainError):
-    """Somebody else saved the same after it was opened here. Nothing was changed."""
-
-    status = HTTPStatus.CONFLICT
-
-
-class NotNowError(DomainError):
-    """This does not go with the state that the petition is in. Nothing was changed."""
-
-    status = HTTPStatus.CONFLICT
 
 
 def find_for(account: Account, petition_id: int, *actions: Action) -> Petition:

@@ -17,11 +17,12 @@ from accounts.approvals import ApprovalKind, register, request_approval
 from accounts.models import Account, Approval
 from accounts.permissions import Action
 from core.audit import auditable, record
+from core.errors import NotNowError
 from core.extensions import db
 from petitions.editing import Copy, copies, published_texts
 from petitions.models import Petition, PetitionState, PetitionText, TextVersion
 from petitions.review import describe_petition, missing_words, publish, wake_after
-from petitions.standing import VERSION, NotNowError, begin_change, lock_petition, preview_url, state_of
+from petitions.standing import VERSION, begin_change, lock_petition, preview_url, state_of
 from petitions.texts import text_hash
 
 REPUBLISHED = auditable("petition.republished", _l("A new version of a petition’s text was published"))

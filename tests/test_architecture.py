@@ -115,7 +115,7 @@ def test_routes_hold_no_sql_and_no_commit() -> None:
 
 
 def test_the_same_few_files_in_every_domain() -> None:
-    for domain in ("petitions", "delivery", "accounts"):
+    for domain in ("petitions", "pickets", "delivery", "accounts"):
         assert {"models", "forms", "services", "routes"} <= {path.stem for path in (ROOT / domain).iterdir()}
 
 

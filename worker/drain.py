@@ -32,6 +32,8 @@ from petitions import intake, lookup, personal, receipts, states
 from petitions.bursts import Mark, Sighted, note_sightings
 from petitions.intake import Opened
 from petitions.states import Moves, Outcome
+from pickets import attending
+from pickets.attending import Told
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +47,16 @@ Handler = Callable[[Sequence[Opened], Keyring], Sequence[Outcome]]
 
 def _one_by_one(handle: Callable[[InboxEvent, Mapping[str, Any], Keyring], Outcome]) -> Handler:
     return lambda opened, keyring: [handle(event, payload, keyring) for event, payload in opened]
+
+
+def _told(handle: Callable[[InboxEvent, Mapping[str, Any], Keyring], Told]) -> Handler:
+    """What participants do moves no count of signatures."""
+
+    def outcome(event: InboxEvent, payload: Mapping[str, Any], keyring: Keyring) -> Outcome:
+        told = handle(event, payload, keyring)
+        return Outcome(told.answer, Counter(), mails=told.mails, about=told.about)
+
+    return _one_by_one(outcome)
 
 
 def _notice(_event: InboxEvent, payload: Mapping[str, Any], _keyring: Keyring) -> Outcome:
@@ -66,6 +78,10 @@ HANDLERS: Mapping[tuple[str, str], Handler] = {
     (WEB, "receipt"): _one_by_one(receipts.give_receipt),
     (WEB, "unsubscribe"): _one_by_one(personal.unsubscribe),
     (WEB, "report"): _one_by_one(personal.record_report),
+    (WEB, "join"): _told(attending.record_join),
+    (WEB, "join_confirm"): _told(attending.confirm_join),
+    (WEB, "attend"): _told(attending.attend),
+    (CONSOLE, attending.SHIFT_LIST): _told(attending.tell_shifts),
     (CONSOLE, mailing.KIND): _one_by_one(_notice),
     (CONSOLE, lookup.KIND): _one_by_one(lookup.find_signatures),
 }

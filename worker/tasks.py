@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 
 import delivery.checks  # noqa: F401  # It registers its invariants.
 import petitions.checks  # noqa: F401  # The same.
+import pickets.checks  # noqa: F401  # The same.
 from accounts.notices import forget_account_requests, forget_sessions
 from core import vitals
 from core.answers import forget_answers
@@ -28,9 +29,11 @@ from delivery import building, claims
 from petitions import cards, logbook, progress, quarantine, updates
 from petitions.mailboxes import forget_mailboxes
 from petitions.states import apply_moves, expire_unconfirmed, forget_duplicates, overwrite_names
+from pickets import attending, broadcasts, care, drawing
 from worker.drain import BATCH, drain_batch, forget_unreadable, report_missing_keys
 from worker.mail import forget_sent, send_due
 from worker.measures import measures
+from worker.papers import draw_pack, draw_paper
 from worker.pdf import draw_bundle
 from worker.typeset import draw_card
 
@@ -126,6 +129,18 @@ def petitions_care() -> None:
         wake(TaskName.MAIL)
 
 
+@shared_task(name=TaskName.PICKETS)
+def pickets_care() -> None:
+    """Make pickets public that may be, end those that are over, tell participants, draw papers: whatever is due."""
+    care.announce_due()
+    care.end_over()
+    broadcasts.start_reminders()
+    keyring = load_keyring(current_config())
+    drawing.draw_due(draw_paper, draw_pack, keyring)
+    for _lot in broadcasts.queue_lots(keyring):  # Last, for it raises when a key is away.
+        wake(TaskName.MAIL)
+
+
 @shared_task(name=TaskName.QUARANTINE)
 def quarantine_care() -> None:
     """Hold back what bursts brought, and do what people decided about it: a lot at a time, for QUARANTINE_SECONDS."""
@@ -179,7 +194,7 @@ def sweep() -> None:
         return
     _rests_until = time.monotonic() + SWEEP_REST
     for task in (
-        TaskName.DRAIN, TaskName.QUARANTINE, TaskName.MAIL, TaskName.BUNDLES, TaskName.DOWNLOADS, TaskName.PETITIONS,
+        TaskName.DRAIN, TaskName.QUARANTINE, TaskName.MAIL, TaskName.BUNDLES, TaskName.DOWNLOADS, TaskName.PETITIONS, TaskName.PICKETS,
     ):  # fmt: skip
         wake(task)
     report_missing_keys(load_keyring(current_config()))
@@ -225,14 +240,20 @@ def purge() -> None:
     now = db.session.scalars(select(func.now())).one()
     quarantine.drop_abandoned()
     db.session.commit()
-    for step in (expire_unconfirmed, forget_duplicates, quarantine.forget_decided, quarantine.expire_held):
+    for step in (
+        expire_unconfirmed,
+        forget_duplicates,
+        quarantine.forget_decided,
+        quarantine.expire_held,
+        care.purge_participants,
+    ):
         while step(now):
             db.session.commit()
     forget_mailboxes(now)
     db.session.commit()
     for forget in (
         forget_answers, forget_sent, forget_unreadable, forget_sessions, forget_account_requests, progress.forget_reports,
-        quarantine.forget_traces,
+        quarantine.forget_traces, attending.expire_unconfirmed, care.forget_networks, care.forget_photos,
     ):  # fmt: skip
         forget()
         db.session.commit()

@@ -31,6 +31,7 @@ from core.demo.register import read_bundle, register_hash
 from core.demo.signers import Signer, make_signers
 from core.demo.staff import Robot, links
 from core.demo.stand import Ports, Stand
+from core.demo.street import hold_pickets
 
 SIGNERS = 500
 VISITORS_AT_ONCE = 8
@@ -99,6 +100,7 @@ def start(stand: Stand) -> None:
         ("looking at the ports", stand.check_ports),
         ("PostgreSQL, Valkey, migrations, keys", stand.start_servers),
         ("addressees, the sample petition", lambda: stand.flask("console", "seed")),
+        ("34,000 cities", lambda: stand.flask("console", "seed-places")),
         ("two more petitions", lambda: add_petitions(stand)),
         ("mail catcher", stand.start_catcher),
         ("worker", stand.start_worker),
@@ -142,11 +144,14 @@ class Demonstration:
         tell_past(self.stand)
         with out.status("a flood from one network"):
             held = flood(self.stand, SAMPLE)
+        with out.status("pickets in ten cities"):
+            streets = hold_pickets(self.stand, SAMPLE)
         self._report(bundle_path)
         out.print(
             f"Receipt    {self.stand.folder / 'demo' / 'receipt.json'}\n{verified}", highlight=False, soft_wrap=True
         )
         out.print(f"Held back  {held}", highlight=False, soft_wrap=True)
+        out.print(f"Pickets    ten cities, with a map: {streets}", highlight=False, soft_wrap=True)
 
     def _mine_of_somebody(self, mails: list[ConfirmMail]) -> str:
         """The link to the own page of somebody who is counted."""

@@ -63,6 +63,8 @@ GRANTS = [
     "GRANT UPDATE (state, state_changed_at, announce_at, announced_at, changed_at, sequence, purged_at) ON pickets TO zbor_worker",
     "GRANT UPDATE (state, revision, content, attempts, drawn_at) ON papers TO zbor_worker",
     "GRANT SELECT, INSERT, UPDATE, DELETE ON participants, shift_takers, broadcasts, broadcast_mails TO zbor_worker",
+    # Whoever takes the last seat of a shift locks it, which PostgreSQL lets nobody do who may not change it.
+    "GRANT UPDATE (seats) ON shifts TO zbor_worker",
     # To erase what nobody published in time; never to read what is on one.
     "GRANT SELECT (id, picket_id, state, created_at), DELETE ON photos TO zbor_worker",
 ]

@@ -11,13 +11,14 @@ from flask_babel import gettext as _
 from flask_login import current_user
 
 from accounts.permissions import Action, needs
+from core.errors import EditedMeanwhileError, EditingLockedError, NotNowError
 from petitions import addressing, editing, standing
 from petitions.addressing import REGION_LABELS, FallbackStaysError, ResidentsTakenError
 from petitions.console import bp
 from petitions.console.frame import show, tell
 from petitions.editor_forms import AddresseesForm, OwnAddresseeForm, RouteForm
 from petitions.models import Petition
-from petitions.standing import ADDRESSEES, OPENING, EditedMeanwhileError, EditingLockedError, NotNowError
+from petitions.standing import ADDRESSEES, OPENING
 
 
 @bp.route("/petitions/<int:petition_id>/addressees", methods=["GET", "POST"])

@@ -12,7 +12,7 @@ from flask_login import current_user
 from markupsafe import Markup
 
 from accounts.permissions import Action, needs
-from core.errors import NotFoundError
+from core.errors import EditedMeanwhileError, EditingLockedError, NotFoundError, NotNowError
 from core.fields import PictureForm
 from core.i18n import current_language, language_name
 from core.pictures import MAX_BYTES
@@ -30,7 +30,7 @@ from petitions.editor_forms import (
     TextForm,
 )
 from petitions.models import Petition, PetitionState
-from petitions.standing import OPENING, VERSION, EditedMeanwhileError, EditingLockedError, NotNowError
+from petitions.standing import OPENING, VERSION
 from petitions.texts import demands_html, render_markdown
 
 LONG_TEXT = 512 * 1024

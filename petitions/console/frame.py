@@ -12,11 +12,10 @@ from flask_login import current_user
 from accounts.forms import ButtonForm
 from accounts.models import Approval
 from accounts.permissions import Action, may
-from core.errors import DomainError
+from core.errors import DomainError, EditingLockedError
 from core.i18n import current_language
 from petitions import services, standing
 from petitions.models import PETITION_KIND_LABELS, PETITION_STATE_LABELS, Petition, PetitionState
-from petitions.standing import EditingLockedError
 
 CHANGEABLE = (PetitionState.DRAFT, PetitionState.OPEN)
 

@@ -13,6 +13,7 @@ from accounts.approvals import AlreadyDecidedError, NotYoursToDecideError, kinds
 from accounts.forms import ReasonForm
 from accounts.permissions import Action, needs
 from accounts.roles import name_of
+from core.errors import EditingLockedError, NotNowError
 from core.i18n import current_language
 from petitions import addressing, editing, life, review, standing, versions
 from petitions.console import bp
@@ -20,7 +21,6 @@ from petitions.console.frame import show, tell
 from petitions.editor_forms import PublicReasonForm, SubmissionForm, VersionForm
 from petitions.models import PETITION_STATE_LABELS, PUBLIC_STATES, PetitionState
 from petitions.overview import overview as overview_of
-from petitions.standing import EditingLockedError, NotNowError
 from petitions.texts import demands_html, render_markdown
 
 

@@ -10,7 +10,7 @@ from flask_babel import gettext as _
 from flask_login import current_user
 
 from accounts.permissions import Action, needs
-from core.errors import NotFoundError
+from core.errors import EditedMeanwhileError, EditingLockedError, NotFoundError, NotNowError
 from core.i18n import current_language
 from core.security import takes
 from petitions import editing, newsroom, standing
@@ -19,7 +19,6 @@ from petitions.console.editor import LONG_TEXT
 from petitions.console.frame import show, tell
 from petitions.editor_forms import LanguageForm, NewsForm, SubmissionForm
 from petitions.newsroom import NEWS_STATE_LABELS, NewsItem
-from petitions.standing import EditedMeanwhileError, EditingLockedError, NotNowError
 
 
 @bp.get("/petitions/<int:petition_id>/news")

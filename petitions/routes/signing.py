@@ -35,7 +35,8 @@ def sign_form(slug: str) -> ResponseReturnValue:
         return no_such_petition()
     if not page.accepts_signatures:
         return _closed(page)
-    return _form_page(page, SignForm(page, formdata=None, text_hash=page.text.hash, routes_hash=page.routes_hash))
+    carried = {"text_hash": page.text.hash, "routes_hash": page.routes_hash, "shown_pass": request.args.get("pass", "")}
+    return _form_page(page, SignForm(page, formdata=None, **carried))
 
 
 def _form_page(page: PetitionPage, form: SignForm, status: int = 200, **values: object) -> ResponseReturnValue:
@@ -87,6 +88,7 @@ def sign(slug: str) -> ResponseReturnValue:
                 proof=form.proof.data or "",
                 trap=bool(form.website.data),
             ),
+            shown_pass=form.shown_pass.data or "",
         )
         is_new = signing.sign(page, signer, text, current_language(), event_id)
     except UnavailableError:

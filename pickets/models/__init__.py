@@ -1,6 +1,6 @@
 """Tables of pickets. What the public web may read of them stands in pub.py."""
 
-from pickets.models.after import Photo, PhotoState, PicketReport
+from pickets.models.after import PHOTO_STATE_LABELS, Photo, PhotoState, PicketReport
 from pickets.models.pickets import (
     CANCEL_REASON_LABELS,
     MODES,
@@ -29,6 +29,7 @@ from pickets.models.taking_part import (
 __all__ = [
     "CANCEL_REASON_LABELS",
     "MODES",
+    "PHOTO_STATE_LABELS",
     "PICKET_STATE_LABELS",
     "SHIFT_ROLE_LABELS",
     "SHOWN_LABELS",

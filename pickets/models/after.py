@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from uuid import UUID
 
+from flask_babel import lazy_gettext as _l
 from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, LargeBinary, SmallInteger, Uuid, text
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -40,6 +41,13 @@ class PhotoState(StrEnum):
     REVIEW = "review"
     """Its sender says that there is no face on it; a second person looks."""
     PUBLISHED = "published"
+
+
+PHOTO_STATE_LABELS = {
+    PhotoState.PRIVATE: _l("Not public"),
+    PhotoState.REVIEW: _l("A second person looks whether there is a face on it"),
+    PhotoState.PUBLISHED: _l("Public with the report"),
+}
 
 
 class Photo(Model):

@@ -18,7 +18,7 @@ from tests.conftest import House
 from tests.factories import Factory, enter, hidden, options_in, passkey_of, post
 
 WORDS = "fjord candle zebra moss"
-UUIDS = {"bundle_id", "download_id", "approval_id", "event_id", "passkey_id", "session_id", "news_id", "decision_id"}
+UUIDS = {"bundle_id", "download_id", "approval_id", "event_id", "passkey_id", "session_id", "news_id", "decision_id", "picket_id", "shift_id", "photo_id"}
 
 
 def invited(house: House, *options: str, email: str = "new@example.org") -> str:
@@ -87,7 +87,7 @@ def test_without_a_second_factor_nothing_is_open(house: House) -> None:
             for rule in app.url_map.iter_rules()
             if declared_entry(app, rule.endpoint) in {*Action} - {Action.LOG_OUT}
         ]
-        odd = {**dict.fromkeys(UUIDS, "00000000-0000-0000-0000-000000000001"), "direction": "up"}
+        odd = {**dict.fromkeys(UUIDS, "00000000-0000-0000-0000-000000000001"), "direction": "up", "answer": "accept"}
         paths = [
             (method, app.url_for(rule.endpoint, **{name: odd.get(name, 1) for name in rule.arguments}))
             for rule in rules

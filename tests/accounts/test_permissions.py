@@ -17,10 +17,11 @@ from core.config import Role
 from core.security import CONSOLE_CSP, EVERYBODY, HEADERS, declared_entry
 from tests.conftest import House
 from tests.factories import Factory, enter, hidden
+from tests.pickets.factories import VILNIUS, WARSAW, city, picket
 
 SCOPED = {
     Action.SEE_PETITION, Action.REQUEST_BUNDLE, Action.DECIDE_BUNDLE, Action.TAKE_BUNDLE, Action.SEARCH_SIGNATURE,
-    Action.EDIT_PETITION, Action.REVIEW_PETITION, Action.TAKE_DOWN,
+    Action.EDIT_PETITION, Action.REVIEW_PETITION, Action.TAKE_DOWN, Action.SEE_PICKETS, Action.ANNOUNCE_PICKET,
 }  # fmt: skip
 """Actions on something of one petition and country."""
 
@@ -30,8 +31,9 @@ def test_every_action_has_a_rule_and_every_route_an_action(house: House) -> None
     app = house.app(Role.CONSOLE)
     declared = {declared_entry(app, endpoint) for endpoint in app.view_functions}
     assert declared <= {EVERYBODY, *Action}
-    # DECIDE_BUNDLE and DECIDE_PEOPLE are asked by the kinds of approvals, behind the door of DECIDE.
-    assert {*Action} - declared == {Action.DECIDE_BUNDLE, Action.DECIDE_PEOPLE}
+    # These are asked by the kinds of approvals, behind the door of DECIDE.
+    by_kind = {Action.DECIDE_BUNDLE, Action.DECIDE_PEOPLE, Action.DECIDE_PICKET, Action.DECIDE_PHOTO, Action.DECIDE_ORGANISER}
+    assert {*Action} - declared == by_kind
 
 
 def test_what_leads_to_names_keys_and_roles_asks_for_a_fresh_passkey() -> None:
@@ -41,6 +43,9 @@ def test_what_leads_to_names_keys_and_roles_asks_for_a_fresh_passkey() -> None:
         Action.TAKE_BUNDLE,
         Action.MANAGE_PEOPLE,
         Action.DECIDE_PEOPLE,
+        Action.DECIDE_PICKET,
+        Action.DECIDE_PHOTO,
+        Action.DECIDE_ORGANISER,
         Action.DECIDE,
         Action.REVIEW_PETITION,
         Action.TAKE_DOWN,
@@ -92,8 +97,12 @@ def world(house: House, make: Factory) -> World:
             d=decision,
             p=petition,
         )
+        city_id = city(house, **(WARSAW if country == "PL" else VILNIUS))
+        here = picket(house, make, petition_id=petition, addressee_id=addressee, city_id=city_id)
+        for account in house.sql("SELECT id FROM accounts").scalars().all():
+            house.sql("INSERT INTO picket_organisers (picket_id, account_id, accepted_at) VALUES (:p, :a, now())", p=here, a=account)
         return {
-            "petition_id": petition, "addressee_id": addressee, "bundle_id": bundle, "download_id": download,
+            "picket_id": here, "petition_id": petition, "addressee_id": addressee, "bundle_id": bundle, "download_id": download,
             "approval_id": approval, "event_id": uuid4(), "country": country, "decision_id": decision,
         }  # fmt: skip
 
@@ -116,6 +125,10 @@ def filled(rule: Rule, things: dict[str, Any], person: int) -> str:
         "news_id": UUID(int=1),
         "direction": "up",
         "group": "trap",
+        "shift_id": UUID(int=1),
+        "photo_id": UUID(int=1),
+        "kind": "poster_a4",
+        "answer": "accept",
     }
     return rule.build({name: values[name] for name in rule.arguments})[1]  # type: ignore[index]  # None only for what is missing.
 
@@ -172,7 +185,7 @@ def test_every_route_for_every_role_and_scope(world: World, make: Factory, role:
 
 def touches_foreign(rule: Rule, action: Action, scope: str) -> bool:
     """Whether the address names something that the grant does not cover."""
-    named = set(rule.arguments) & {"petition_id", "addressee_id", "bundle_id", "download_id", "approval_id"}
+    named = set(rule.arguments) & {"petition_id", "addressee_id", "bundle_id", "download_id", "approval_id", "picket_id"}
     if scope == "foreign country":
         named -= {"petition_id"}  # It is one's own; what is shown of it is tested with the bundles.
     return bool(named) and (action in SCOPED or "approval_id" in named)

@@ -15,6 +15,7 @@ from core.config import Role
 from petitions import reading
 from tests.conftest import House
 from tests.factories import VALID, Factory, counted, hidden, sign
+from tests.pickets.factories import picket
 
 KEPT = "public, max-age={}, stale-while-revalidate=60"
 
@@ -46,20 +47,26 @@ def keeping(house: House, clock: Clock) -> FlaskClient:
 
 
 @pytest.fixture
-def slug(make: Factory) -> str:
-    return make.slug(make.petition(texts=("en", "be")))
+def slug(house: House, make: Factory) -> str:
+    petition = make.petition(texts=("en", "be"))
+    picket(house, make, petition_id=petition, code="waw234")
+    return make.slug(petition)
 
 
 FRESH = {
     "/": 10, "/petitions": 10, "/privacy": 10, "/contact": 10, "/petitions.atom": 60, "/petitions/{}": 10, "/petitions/{}/history": 10, "/petitions/{}/numbers": 10, "/petitions/{}/numbers.json": 10,
     "/petitions/{}.json": 10, "/petitions/{}/count.json": 10, "/petitions/{}/feed.atom": 60, "/petitions/{}/embed": 10,
     "/petitions/{}/log": 10, "/petitions/{}/log/heads.json": 10, "/petitions/{}/log/entries": 10,
+    "/pickets/": 10, "/pickets/in/pl": 10, "/pickets/in/pl/warsaw": 10, "/pickets/waw234": 10, "/pickets/calendar.ics": 60, "/pickets/in/pl/calendar.ics": 60,
+    "/pickets/in/pl/warsaw/calendar.ics": 60, "/pickets/for/{}/calendar.ics": 60, "/pickets/waw234/calendar.ics": 60, "/pickets/feed.atom": 60, "/pickets/in/pl/feed.atom": 60,
+    "/pickets/in/pl/warsaw/feed.atom": 60, "/pickets/for/{}/feed.atom": 60, "/pickets/waw234/feed.atom": 60, "/pickets.json": 60, "/pickets/waw234.json": 60, "/pickets/waw234/embed": 60,
     "/petitions/{}/qr.svg": 86_400, "/petitions/{}/card-en.png": 60, "/petitions/{}/picture.jpg": 60,
 }  # fmt: skip
 FOR_ONE = [
     "/petitions/{}/sign", f"/petitions/{{}}/thanks/{UUID(int=1)}", "/petitions/{}/already-sent", "/petitions/{}/names",
     "/petitions/{}/report", "/petitions/{}/reported", "/confirm/x", "/withdraw/x", "/not-me/x", "/unsubscribe/x", "/mine/x",
     f"/mine/x/{UUID(int=1)}", f"/mine/x/receipt/{UUID(int=1)}", "/petitions/{}/log/check", f"/answers/confirm/{UUID(int=1)}",
+    "/pickets/waw234/join", f"/pickets/waw234/joined/{UUID(int=1)}", "/pickets/confirm/x", "/pickets/mine/x", f"/pickets/own/{UUID(int=1)}",
 ]  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from core.inbox import append, recipients
 from core.keys import new_sealing_key
 from tests.conftest import House
 from tests.factories import Factory, counted
+from tests.pickets.factories import picket, shift
 
 SEALED_OR_BLIND = {
     "inbox": ["sealed"],
@@ -136,6 +137,7 @@ def test_console_cannot_make_a_bundle_ready(house: House) -> None:
 VIEWS_OF_PUBLIC_PETITIONS = {
     "petitions", "petition_texts", "text_history", "text_versions", "petition_addressees", "petition_routes", "first_signatories",
     "pictures", "share_cards", "breakdowns", "milestones", "news", "named_signers", "intake", "arrivals", "leaves", "tiles", "tree_heads",
+    "pickets", "shifts", "picket_reports", "photos",
 }  # fmt: skip
 
 
@@ -156,6 +158,13 @@ def petition_with_everything(house: House, make: Factory) -> int:
         "INSERT INTO tree_heads SELECT :p, 1, 'x', 1, now(), id, 'x' FROM sealing_keys WHERE purpose = 'log'",
     ):
         house.sql(statement, p=petition)
+    here = picket(house, make, petition_id=petition)
+    shift(house, here)
+    for statement in (
+        "INSERT INTO picket_reports (picket_id, headcount, sheets, signatures, publish_at) VALUES (:h, 1, 1, 1, now())",
+        "INSERT INTO photos (id, picket_id, state, width, height, content) VALUES (gen_random_uuid(), :h, 'published', 8, 8, 'x')",
+    ):
+        house.sql(statement, h=here)
     return petition
 
 
@@ -193,7 +202,7 @@ def test_views_give_no_row_before_the_opening_and_no_news_before_they_are_publis
 
 def test_every_view_is_covered_by_the_test_above(house: House) -> None:
     views = {row[0] for row in house.sql("SELECT table_name FROM information_schema.views WHERE table_schema = 'pub'")}
-    assert views == VIEWS_OF_PUBLIC_PETITIONS | {"taken_down", "sealing_keys"}
+    assert views == VIEWS_OF_PUBLIC_PETITIONS | {"taken_down", "sealing_keys", "cities", "city_names"}
 
 
 def test_recovery_key_is_sealed_to_when_it_is_signed(house: House) -> None:

@@ -28,6 +28,11 @@ EVERYBODYS = {
         "petitions.mine", "petitions.own_page", "petitions.change_own", "petitions.export_own",
         "petitions.ask_receipt", "petitions.receipt", "petitions.receipt_file",
         "petitions.report", "petitions.reported",
+        *(f"pickets.{page}" for page in (
+            "index", "country", "city", "show", "photo", "join", "joined", "confirm", "mine", "own_page", "act",
+            "calendar", "calendar_of_all", "calendar_of_country", "calendar_of_city", "calendar_of_petition",
+            "feed", "feed_of_all", "feed_of_country", "feed_of_city", "feed_of_petition", "list_as_json", "as_json", "embed", "qr",
+        )),
         "components.index",
         "devmail.index", "devmail.show",
     },
@@ -60,6 +65,8 @@ FORM_PAGES = {
     *(f"petitions_console.{page}" for page in (
         "addressees", "edit_news", "edit_text", "hide", "new", "new_addressee", "picture", "reject", "settings", "signatories",
     )),
+    "pickets.join", "pickets.confirm", "pickets.mine",
+    *(f"pickets_console.{page}" for page in ("new", "edit", "cancel", "brief", "offer_help", "report", "photos", "photo")),
 }  # fmt: skip
 """Pages whose GET shows a form and changes nothing. Everything else that takes a POST takes nothing else."""
 
@@ -120,6 +127,11 @@ def pages(house: House, make: Factory) -> list[tuple[FlaskClient, str]]:
         f"/mine/x/{UUID(int=1)}",
         "/privacy",
         "/contact",
+        "/pickets/",
+        "/pickets/in/pl",
+        "/pickets/confirm/x",
+        "/pickets/mine/x",
+        f"/pickets/own/{UUID(int=1)}",
         "/nope",
     ]
     return [*((public, path) for path in paths), (console, "/login"), (console, "/nope"), (console, "/")]

@@ -273,9 +273,9 @@ def test_real_transactions_let_one_of_two_editors_in(own_database: House, make_o
         from concurrent.futures import ThreadPoolExecutor
 
         from accounts.models import Account
+        from core.errors import EditedMeanwhileError
         from core.extensions import db
         from petitions.editing import create_petition, save_text
-        from petitions.standing import EditedMeanwhileError
 
         petition = create_petition(db.session.get_one(Account, account), "petition", "Title", "en")
 

@@ -1,0 +1,40 @@
+"""Who takes which shift: the console asks, and the worker answers to the browser that asked."""
+
+from __future__ import annotations
+
+import json
+from uuid import UUID, uuid4
+
+from flask_babel import lazy_gettext as _l
+
+from accounts.models import Account
+from core.answers import public_key, read_answer
+from core.audit import auditable, record
+from core.extensions import db
+from core.inbox import add_event
+from core.queues import TaskName, wake
+from pickets import services
+
+KIND = "shift_list"
+ASKED = auditable("picket.shifts_read", _l("Read the aliases of those who take shifts of a picket"))
+
+
+def ask_aliases(account: Account, picket_id: UUID, secret: str) -> UUID:
+    """Ask the worker. Commits, wakes. Returns where its answer comes. Raises NotFoundError, UnavailableError."""
+    page = services.find_picket(account, picket_id)
+    event_id = uuid4()
+    add_event(KIND, None, {"v": 1, "picket": str(picket_id), "answer_key": public_key(secret, event_id)}, event_id)
+    where = {"petition_id": page.picket.petition_id, "country_code": page.city.country_code}
+    record(ASKED, account.id, "picket", picket_id, **where)  # type: ignore[arg-type]  # Each goes to its own parameter.
+    db.session.commit()
+    wake(TaskName.DRAIN)
+    return event_id
+
+
+def read_aliases(event_id: UUID, secret: str) -> dict[str, list[tuple[str, bool]]] | None:
+    """Aliases by shift, each with whether it was confirmed. None while no answer came (or in another browser)."""
+    found = read_answer(event_id, secret)
+    try:
+        return None if found is None else json.loads(found)
+    except ValueError:
+        return None  # The answer to something else.
