@@ -44,7 +44,7 @@ fmt: setup ## put the code into its format
 	@$(PYTHON) -m ruff check --quiet --fix .
 
 translations: setup ## bring the .po files up to date with the texts in code and templates
-	@.venv/bin/pybabel -q extract -F core/translations/babel.cfg -k _l --sort-by-file --add-location=file -o core/translations/messages.pot accounts core delivery petitions worker templates wsgi.py
+	@.venv/bin/pybabel -q extract -F core/translations/babel.cfg -k _l --sort-by-file --add-location=file -o core/translations/messages.pot accounts core delivery petitions pickets worker templates wsgi.py
 	@.venv/bin/pybabel -q update --no-fuzzy-matching --ignore-pot-creation-date -i core/translations/messages.pot -d core/translations
 	@rm core/translations/messages.pot
 	@sed -i -E '/^# (Copyright|FIRST AUTHOR|This file)|^#, fuzzy$$|^"(Report-Msgid|POT-Creation|PO-Revision|Last-Translator|Language-Team|Generated-By)/d; s/PROJECT VERSION/Zbor/; s/for PROJECT/for Zbor/' core/translations/*/LC_MESSAGES/messages.po

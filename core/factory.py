@@ -25,7 +25,7 @@ from core.queues import init_queues
 from core.security import CONSOLE_CSP, CSP, register_security
 
 COMPRESSED = [
-    "text/html", "text/css", "text/javascript", "application/json", "application/atom+xml", "image/svg+xml",
+    "text/html", "text/css", "text/javascript", "application/json", "application/atom+xml", "image/svg+xml", "text/calendar",
 ]  # fmt: skip
 """What the public site compresses. The console does not: its pages hold tokens beside what a stranger may have typed."""
 ROOT = Path(__file__).resolve().parent.parent

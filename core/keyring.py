@@ -25,8 +25,9 @@ from core.config import Config, ConfigError
 log = logging.getLogger(__name__)
 
 _MAC_SIZE = 16
-_PASS = struct.Struct(">IQQ16s")
-"""Petition, begin and end in seconds since 1970, place."""
+_PASS = struct.Struct(">IIH6s")
+"""Petition, begin in minutes since 1970, duration in minutes, place: short, because it is printed as a QR code."""
+_PASS_MAC_SIZE = 10
 
 
 @dataclass(frozen=True)
@@ -73,23 +74,24 @@ class Keyring:
         """A Message-ID that is the same however often a mail is sent, and says nothing about its receiver."""
         return f"<{hmac.digest(self.token_key, b'message|' + outbox_id.bytes, hashlib.sha256)[:16].hex()}@{domain}>"
 
-    def make_pass(self, petition_id: int, place: bytes, starts_at: datetime, ends_at: datetime) -> str:
-        """A pass for those who sign one petition at one place (16 bytes that name it) in its hours. It names no person."""
-        told = _PASS.pack(petition_id, int(starts_at.timestamp()), int(ends_at.timestamp()), place)
+    def make_pass(self, petition_id: int, place: str, starts_at: datetime, ends_at: datetime) -> str:
+        """A pass for those who sign one petition at one place (six letters that name it) in its hours. It names no person."""
+        minutes = int(starts_at.timestamp()) // 60
+        told = _PASS.pack(petition_id, minutes, -int(-ends_at.timestamp() // 60) - minutes, place.encode())
         return base64.urlsafe_b64encode(told + self._mac_of(told)).decode().rstrip("=")
 
     def read_pass(self, text: str, petition_id: int, moment: datetime) -> bytes | None:
         """The place of a pass, None for one that we did not make for this petition and moment."""
         raw = _from_base64(text)
         told = raw[: _PASS.size]
-        if len(raw) != _PASS.size + _MAC_SIZE or not hmac.compare_digest(raw[_PASS.size :], self._mac_of(told)):
+        if len(raw) != _PASS.size + _PASS_MAC_SIZE or not hmac.compare_digest(raw[_PASS.size :], self._mac_of(told)):
             return None
-        number, starts, ends, place = _PASS.unpack(told)
-        place_is_open: bool = number == petition_id and starts <= moment.timestamp() <= ends
-        return bytes(place) if place_is_open else None
+        number, starts, lasts, place = _PASS.unpack(told)
+        is_open = number == petition_id and starts <= moment.timestamp() / 60 <= starts + lasts
+        return bytes(place) if is_open else None
 
     def _mac_of(self, told: bytes) -> bytes:
-        return hmac.digest(self.token_key, b"pass|" + told, hashlib.sha256)[:_MAC_SIZE]
+        return hmac.digest(self.token_key, b"pass|" + told, hashlib.sha256)[:_PASS_MAC_SIZE]
 
     def _mac(self, purpose: str, record_id: UUID) -> bytes:
         return hmac.digest(self.token_key, purpose.encode() + b"|" + record_id.bytes, hashlib.sha256)[:_MAC_SIZE]

@@ -34,7 +34,7 @@ TIMES_THE_USUAL = 5
 """A domain that is used every day may be used as many times its mean hour of the last seven days."""
 
 
-NETWORK_KEY, PASS_KEY = 8, 17
+NETWORK_KEY, PASS_KEY = 8, 7
 """Bytes of what signatures from one network, and those under one pass, have in common."""
 
 

@@ -50,12 +50,6 @@ COLUMNS = 24
 MOST_ROWS = 72
 """Squares down a photo, so none taller than three times its width: each square is a field of a form."""
 
-PHOTO_STATE_LABELS = {
-    PhotoState.PRIVATE: _l("Private"),
-    PhotoState.REVIEW: _l("A second person looks at it"),
-    PhotoState.PUBLISHED: _l("Published"),
-}
-
 
 class TooManyPhotosError(DomainError):
     """There are MOST_PHOTOS already. Nothing was changed."""

@@ -22,7 +22,7 @@ from core.extensions import db
 from core.queues import TaskName, wake
 from petitions import services as petition_services
 from petitions.models import Addressee
-from pickets import services
+from pickets import gate, services
 from pickets.cities import kilometres_between
 from pickets.models import (
     AssemblyNotice,
@@ -37,11 +37,11 @@ from pickets.models import (
 )
 from pickets.services import EDITABLE, PicketPage
 
-ANNOUNCED = auditable("picket.written", _l("Wrote down a picket"))
-CHANGED = auditable("picket.changed", _l("Changed a picket"))
-CANCELLED = auditable("picket.cancelled", _l("Cancelled a picket"))
-OFFERED = auditable("picket.offered_help", _l("Offered to organise a picket with others"))
-ACCEPTED = auditable("picket.organiser_added", _l("Took somebody in as an organiser of a picket"))
+PICKET_WRITTEN = auditable("picket.written", _l("Wrote down a picket"))
+PICKET_CHANGED = auditable("picket.changed", _l("Changed a picket"))
+PICKET_CANCELLED = auditable("picket.cancelled", _l("Cancelled a picket"))
+HELP_OFFERED = auditable("picket.offered_help", _l("Offered to organise a picket with others"))
+ORGANISER_ADDED = auditable("picket.organiser_added", _l("Took somebody in as an organiser of a picket"))
 
 NEAR_KILOMETRES = 30
 NEAR_DAYS = timedelta(days=3)
@@ -74,9 +74,10 @@ class NotAddressedError(DomainError):
 class WordWouldBeNeededError(DomainError):
     """With this change the rules would hold the picket back, so it needs to be announced anew. Nothing was changed."""
 
-    def __init__(self, codes: Sequence[str]) -> None:
+    def __init__(self, reasons: Sequence[str]) -> None:
         super().__init__()
-        self.codes = codes
+        self.reasons = reasons
+        """What the rules say, in the language in force."""
 
 
 class AuthorityNotToldError(DomainError):
@@ -133,7 +134,7 @@ def announce_picket(account: Account, wish: Wish) -> UUID:
     db.session.add(AssemblyNotice(picket_id=picket.id))
     db.session.add(PicketOrganiser(picket_id=picket.id, account_id=account.id, accepted_at=func.now()))
     db.session.flush()
-    _write_down(ANNOUNCED, account, picket, wish.city)
+    _write_down(PICKET_WRITTEN, account, picket, wish.city)
     db.session.commit()
     return picket.id
 
@@ -208,7 +209,7 @@ def change_picket(
         if changed & set(PUBLIC_FACTS):
             _tell_participants(picket, BroadcastKind.CHANGED)
     db.session.flush()
-    _write_down(CHANGED, account, picket, page.city, fields=", ".join(sorted(changed)))
+    _write_down(PICKET_CHANGED, account, picket, page.city, fields=", ".join(sorted(changed)))
     db.session.commit()
     wake(TaskName.PICKETS)
 
@@ -216,11 +217,12 @@ def change_picket(
 def _stop_unless_still_allowed(page: PicketPage) -> None:
     """What a coordinator has not agreed to must not come in by a change."""
     looked = services.look_at_gate(page)
-    codes = [str(one.code) for one in looked.blocks]
-    codes += [str(one.code) for one in looked.concerns if str(one.code) not in page.picket.agreed_concerns]
-    if codes:
+    found = [*looked.blocks, *(one for one in looked.concerns if one.code not in page.picket.agreed_concerns)]
+    if found:
+        facts = services.facts_of(page.picket, page.city, page.notice)
+        reasons = [gate.explain(one, facts) for one in found]
         db.session.rollback()
-        raise WordWouldBeNeededError(codes)
+        raise WordWouldBeNeededError(reasons)
 
 
 def _tell_participants(picket: Picket, kind: BroadcastKind) -> None:
@@ -243,7 +245,7 @@ def cancel_picket(account: Account, picket_id: UUID, reason: str, note: str) -> 
     if picket.announced_at is not None:
         _tell_participants(picket, BroadcastKind.CANCELLED)
     db.session.flush()
-    _write_down(CANCELLED, account, picket, page.city, reason=reason)
+    _write_down(PICKET_CANCELLED, account, picket, page.city, reason=reason)
     db.session.commit()
     wake(TaskName.PICKETS)
 
@@ -275,7 +277,7 @@ def offer_help(account: Account, picket_id: UUID, note: str) -> None:
         insert(PicketOrganiser).values(values).on_conflict_do_nothing().returning(PicketOrganiser.account_id)
     ).first()
     if done is not None:
-        _write_down(OFFERED, account, picket, city)
+        _write_down(HELP_OFFERED, account, picket, city)
     db.session.commit()
 
 
@@ -288,7 +290,7 @@ def answer_offer(account: Account, picket_id: UUID, account_id: int, *, accepted
     if accepted:
         offer.accepted_at = func.now()
         db.session.flush()
-        _write_down(ACCEPTED, account, page.picket, page.city, organiser=account_id)
+        _write_down(ORGANISER_ADDED, account, page.picket, page.city, organiser=account_id)
     else:
         db.session.delete(offer)
     db.session.commit()

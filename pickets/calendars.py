@@ -11,21 +11,19 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from urllib.parse import urlsplit
 
-from babel.dates import format_datetime
 from flask_babel import gettext as _
 from flask_babel import ngettext
 from icalendar import Calendar, Event, Timezone, vDuration, vText
 
 from core.i18n import current_language
 from pickets.cities import city_name, full_name
+from pickets.hours import hours_in_words, in_words
 from pickets.models import CANCEL_REASON_LABELS
 from pickets.reading import PicketCard
 
 PRODUCT = "-//Zbor//Pickets//EN"
 ASKED_AGAIN = timedelta(hours=1)
 """How often a program that subscribed should look for what has changed."""
-DAY_AND_HOUR = "EEEE, d MMMM y, HH:mm"
-"""As babel.dates spells patterns."""
 
 Address = Callable[[PicketCard], str]
 """Of a picket's page, in full."""
@@ -42,13 +40,7 @@ def called(card: PicketCard) -> str:
 
 def when(card: PicketCard) -> str:
     """Day, hours and zone as clocks there show them: "Saturday, 5 December 2026, 12:00–14:00 (CET)"."""
-    starts, ends = card.starts, card.ends
-    last = ends.strftime("%H:%M") if ends.date() == starts.date() else _in_words(ends)
-    return f"{_in_words(starts)}–{last} ({starts.tzname()})"
-
-
-def _in_words(moment: datetime) -> str:
-    return format_datetime(moment, DAY_AND_HOUR, locale=current_language())
+    return hours_in_words(card.starts, card.ends, current_language())
 
 
 def where(card: PicketCard) -> str:
@@ -76,7 +68,7 @@ def particulars(card: PicketCard) -> list[str]:
     told = [petition]
     if card.report is not None:
         told.append(ngettext("%(num)s person came", "%(num)s people came", card.report.headcount))
-    elif picket.place is None:
+    if picket.place is None and picket.state == "announced":
         told.append(_about_the_place(card))
     if picket.bring:
         told.append(_("What to bring: %(things)s", things=picket.bring))
@@ -86,7 +78,7 @@ def particulars(card: PicketCard) -> list[str]:
 def _about_the_place(card: PicketCard) -> str:
     if card.place_from is None:
         return str(_("The exact place is told to participants who leave an address."))
-    moment = _in_words(card.place_from)
+    moment = in_words(card.place_from, current_language())
     text = _(
         "The exact place stands here from %(moment)s (local time). Who leaves an address learns it at once.",
         moment=moment,
@@ -107,7 +99,9 @@ def draw_calendar(cards: Sequence[PicketCard], name: str, address_of: Address) -
     # Said to be text, because icalendar 7.3 knows neither property and would escape nothing.
     for known_as in ("name", "x-wr-calname"):
         drawn.add(known_as, vText(name))
-    drawn.refresh_interval = ASKED_AGAIN
+    drawn.add(
+        "refresh-interval", ASKED_AGAIN, parameters={"VALUE": "DURATION"}
+    )  # RFC 7986, 5.7: it has no default type.
     drawn.add("x-published-ttl", vDuration(ASKED_AGAIN))
     for zone in _zones(cards):
         drawn.add_component(zone)

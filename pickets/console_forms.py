@@ -70,9 +70,11 @@ class PicketForm(Revised):
         _l("In front of"), description=_l("Left as it is, this is whom people who live there sign to.")
     )
     day = DayField(_l("Day"), [InputRequired(_l("Choose a day."))])
-    begins = ClockField(_l("From"), [InputRequired(_l("Enter when it begins."))], description=_l("Local time there."))
+    begins = ClockField(_l("Begins"), [InputRequired(_l("Enter when it begins."))], description=_l("Local time there."))
     ends = ClockField(
-        _l("To"), [InputRequired(_l("Enter when it ends."))], description=_l("Earlier than it begins: on the next day.")
+        _l("Ends"),
+        [InputRequired(_l("Enter when it ends."))],
+        description=_l("Earlier than it begins: on the next day."),
     )
     mode = OneOfField(_l("What it is"), default=MODES[0])
     people = NumberField(
@@ -149,6 +151,7 @@ class PicketForm(Revised):
         if chosen is None:
             self.city_id.data = None  # It may be of a city that was typed before.
             if len(exact) > 1:
+                self.city_id.data = str(found[0].id)
                 raise ValidationError(_("There are several cities of this name. Choose one below."))
         self.where = chosen or exact[0]
 
@@ -286,8 +289,8 @@ class ShiftForm(FlaskForm):
     """A shift to add."""
 
     role = ChoiceField(_l("Task"), [InputRequired(_l("Choose a task."))], choices=choices(SHIFT_ROLE_LABELS.items()))
-    begins = ClockField(_l("From"), [InputRequired(_l("Enter when it begins."))])
-    ends = ClockField(_l("To"), [InputRequired(_l("Enter when it ends."))])
+    begins = ClockField(_l("Begins"), [InputRequired(_l("Enter when it begins."))])
+    ends = ClockField(_l("Ends"), [InputRequired(_l("Enter when it ends."))])
     seats = NumberField(_l("People needed"), 1, 50, default=1)
 
     def moments(self, starts: datetime, ends: datetime, zone: ZoneInfo) -> tuple[datetime, datetime] | None:
@@ -326,6 +329,8 @@ class PicketFilter(FilterForm):
 class ReportForm(FlaskForm):
     """What is told once it is over. Of a report that is public already, no longer when it becomes so."""
 
+    COLUMNS = "headcount", "sheets", "signatures", "summary", "incidents", "improve"
+
     headcount = NumberField(_l("How many people came"), 0, 100_000)
     sheets = NumberField(
         _l("Signature sheets"), 0, 10_000, default=0, description=_l("How many came back with signatures on them.")
@@ -361,8 +366,6 @@ class ReportForm(FlaskForm):
         self.later.choices = [*as_it_is, *days]
         if is_public:
             del self.later
-
-    COLUMNS = "headcount", "sheets", "signatures", "summary", "incidents", "improve"
 
     def values(self) -> dict[str, Any]:
         """Columns of `PicketReport`, of a valid form."""

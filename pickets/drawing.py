@@ -55,5 +55,5 @@ def _facts_of(picket_id: UUID, keyring: Keyring) -> PicketFacts:
     """What is printed, with the pass: whoever signs by its code is counted for the place, in its hours."""
     picket = db.session.get_one(Picket, picket_id, populate_existing=True)
     facts = plain_facts(picket, db.session.get_one(City, picket.city_id))
-    shown = keyring.make_pass(picket.petition_id, picket.id.bytes, picket.starts_at, picket.ends_at)
+    shown = keyring.make_pass(picket.petition_id, picket.code, picket.starts_at, picket.ends_at)
     return replace(facts, pass_url=f"{facts.sign_url}?pass={shown}")

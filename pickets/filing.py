@@ -26,7 +26,7 @@ from pickets.gate import Finding
 from pickets.models import AssemblyNotice, City, Picket, PicketState
 from pickets.services import REVIEW, PicketPage
 
-RECORDED = auditable("picket.notice_recorded", _l("Recorded what an authority was told of a picket"))
+NOTICE_RECORDED = auditable("picket.notice_recorded", _l("Recorded what an authority was told of a picket"))
 
 WAIT = "wait"
 """The block that ends by itself (pickets.gate)."""
@@ -53,7 +53,7 @@ def record_notice(account: Account, picket_id: UUID, values: Mapping[str, Any]) 
         setattr(page.notice, name, value)
     page.notice.updated_at = func.now()
     db.session.flush()
-    _write_down(RECORDED, account, page, route=page.notice.route, filed=page.notice.filed_at is not None)
+    _write_down(NOTICE_RECORDED, account, page, route=page.notice.route, filed=page.notice.filed_at is not None)
     db.session.commit()
 
 
@@ -65,8 +65,12 @@ def read_brief(account: Account, picket_id: UUID) -> None:
 
 
 def what_blocks(page: PicketPage) -> list[Finding]:
-    """What has to be done before a coordinator is asked; waiting is no such thing."""
-    return [one for one in services.look_at_gate(page).blocks if one.code != WAIT]
+    """What has to be done before a coordinator is asked; waiting is no such thing, unless it lasts until the picket."""
+    return [one for one in services.look_at_gate(page).blocks if one.code != WAIT or _lasts_too_long(one, page)]
+
+
+def _lasts_too_long(wait: Finding, page: PicketPage) -> bool:
+    return wait.until is not None and wait.until >= page.picket.starts_at
 
 
 def submit(account: Account, picket_id: UUID, reason: str) -> UUID:

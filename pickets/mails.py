@@ -7,13 +7,13 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_datetime
 from flask_babel import force_locale
 
 from core.config import current_config
 from core.extensions import db
 from core.keyring import Keyring
 from pickets.cities import city_name
+from pickets.hours import hours_in_words
 from pickets.models import CANCEL_REASON_LABELS, City, Picket
 
 
@@ -52,19 +52,13 @@ def _reason(picket: Picket, language: str) -> str:
 def told_of(picket: Picket, language: str) -> dict[str, str]:
     """Where, when, and the page, in a language."""
     city = db.session.get_one(City, picket.city_id)
+    zone = ZoneInfo(city.timezone)
+    starts, ends = picket.starts_at.astimezone(zone), picket.ends_at.astimezone(zone)
     return {
         "city": city_name(city, language),
-        "when": when(picket, city.timezone, language),
+        "when": hours_in_words(starts, ends, language),
         "page_url": f"{current_config().public_url}/pickets/{picket.code}?lang={language}",
     }
-
-
-def when(picket: Picket, timezone: str, language: str) -> str:
-    """Day, local time and zone, such as "Saturday, 5 December 2026, 12:00–14:00 (CET)"."""
-    zone = ZoneInfo(timezone)
-    starts, ends = picket.starts_at.astimezone(zone), picket.ends_at.astimezone(zone)
-    day = format_datetime(starts, "EEEE, d MMMM y, HH:mm", locale=language)
-    return f"{day}–{ends:%H:%M} ({starts.tzname()})"
 
 
 def link(purpose: str, participant_id: UUID, language: str, keyring: Keyring) -> str:

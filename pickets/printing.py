@@ -22,7 +22,6 @@ from pickets.cities import city_name, native_name
 from pickets.models import City, Paper, PaperState, Picket, PlaceShown
 from pickets.papers import PaperKind, PicketFacts, PrintedAppeal, PrintedShift, host_language
 
-
 PAPER_LABELS = {
     PaperKind.POSTER_A3: _l("Poster, A3"),
     PaperKind.POSTER_A4: _l("Poster, A4"),
@@ -68,10 +67,8 @@ def plain_facts(picket: Picket, city: City) -> PicketFacts:
     zone, site = ZoneInfo(city.timezone), current_config().public_url
     ministry = services.ministry_of(picket)
     rule = find_rule(city.country_code, city.region, city.name, picket.mode)
-    petition = petition_services.find_petition(picket.petition_id)
     texts = petition_services.newest_texts(picket.petition_id)
     language, _fallback = host_language(city.country_code, city.region)
-    sign_url = f"{site}/petitions/{petition.slug}/sign"
     hidden = picket.place_shown != PlaceShown.EXACT
     return PicketFacts(
         code=picket.code,
@@ -83,7 +80,7 @@ def plain_facts(picket: Picket, city: City) -> PicketFacts:
         starts_at=picket.starts_at.astimezone(zone),
         ends_at=picket.ends_at.astimezone(zone),
         public_url=f"{site}/pickets/{picket.code}",
-        sign_url=sign_url,
+        sign_url=f"{site}/p/{picket.code}",
         contact=current_config().contact_address,
         title=picket.title,
         petition_titles={one.language: one.title for one in texts},

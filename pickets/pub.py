@@ -120,4 +120,5 @@ class PublicPhoto(Model):
     width: Mapped[int]
     height: Mapped[int]
     alt: Mapped[str]
+    created_at: Mapped[datetime]
     content: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -16,6 +16,7 @@ from core.errors import NotFoundError, database_may_be_away
 from core.extensions import db
 from petitions.reading import PetitionCard, titled
 from pickets.cities import kilometres_between
+from pickets.hours import zone_name
 from pickets.pub import PublicCity, PublicPhoto, PublicPicket, PublicPicketReport, PublicShift
 
 MOST_LISTED = 200
@@ -44,6 +45,11 @@ class PicketCard:
     def ends(self) -> datetime:
         """When it ends, likewise."""
         return self.picket.ends_at.astimezone(ZoneInfo(self.city.timezone))
+
+    @property
+    def zone(self) -> str:
+        """What its time zone is called."""
+        return zone_name(self.starts)
 
     @property
     def place_from(self) -> datetime | None:
@@ -172,7 +178,7 @@ def find_public(code: str, language: str) -> PicketView:
         photos = db.session.execute(
             select(PublicPhoto.id, PublicPhoto.width, PublicPhoto.height, PublicPhoto.alt)
             .where(PublicPhoto.picket_id == here)
-            .order_by(PublicPhoto.id)
+            .order_by(PublicPhoto.created_at, PublicPhoto.id)
         ).all()
     return PicketView(cards[0], shifts, [(one.id, one.width, one.height, one.alt) for one in photos])
 
@@ -189,6 +195,8 @@ def read_photo(code: str, photo_id: UUID) -> bytes:
 
 def find_city(country: str, slug: str) -> PublicCity:
     """A city by its address. Raises NotFoundError."""
+    if not country.isascii():
+        raise NotFoundError
     with database_may_be_away():
         city = db.session.scalar(
             select(PublicCity).where(PublicCity.country_code == country.upper(), PublicCity.slug == slug)
@@ -240,7 +248,7 @@ def achieved(petition_id: int) -> Achieved:
         .where(mine)
     )
     with database_may_be_away():
-        totals: Mapping[str, int] = dict(db.session.execute(states).tuples().all())
+        totals = {row[0]: row[1] for row in db.session.execute(states)}
         people, signatures = db.session.execute(sums).one()
         number = db.session.scalars(cities).one()
     held = totals.get("held", 0) + totals.get("reported", 0)

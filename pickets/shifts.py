@@ -16,7 +16,7 @@ from core.queues import TaskName, wake
 from pickets import services
 
 KIND = "shift_list"
-ASKED = auditable("picket.shifts_read", _l("Read the aliases of those who take shifts of a picket"))
+ALIASES_READ = auditable("picket.shifts_read", _l("Read the aliases of those who take shifts of a picket"))
 
 
 def ask_aliases(account: Account, picket_id: UUID, secret: str) -> UUID:
@@ -25,7 +25,7 @@ def ask_aliases(account: Account, picket_id: UUID, secret: str) -> UUID:
     event_id = uuid4()
     add_event(KIND, None, {"v": 1, "picket": str(picket_id), "answer_key": public_key(secret, event_id)}, event_id)
     where = {"petition_id": page.picket.petition_id, "country_code": page.city.country_code}
-    record(ASKED, account.id, "picket", picket_id, **where)  # type: ignore[arg-type]  # Each goes to its own parameter.
+    record(ALIASES_READ, account.id, "picket", picket_id, **where)  # type: ignore[arg-type]  # Each goes to its own parameter.
     db.session.commit()
     wake(TaskName.DRAIN)
     return event_id

@@ -102,7 +102,7 @@ def qr_code(address: str, label: str) -> Markup:
     Without a quiet zone, so that it stands in line with the text: picket.css leaves four modules of paper around each.
     """
     drawn = segno.make(address, error="m", micro=False)
-    return Markup(drawn.svg_inline(omitsize=True, border=0, dark="#1b2430", title=label))  # noqa: S704  # segno escapes the label.
+    return Markup(drawn.svg_inline(omitsize=True, border=0, dark="#1b2430", title=label))  # noqa: S704  # Segno escapes the label.
 
 
 # --- Setting ----------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from http.cookies import SimpleCookie
+from secrets import token_hex
 from urllib.parse import urlencode, urljoin, urlsplit
 
 
@@ -90,9 +91,19 @@ class Browser:
         except http.client.RemoteDisconnected:
             return self._request("GET", url, None)
 
-    def submit(self, page: Page, form: Form, values: Mapping[str, str] | None = None, *, follow: bool = True) -> Page:
-        """Send a form of a page with these values added, and follow where it leads."""
-        answer = self._request("POST", urljoin(page.url, form.action or page.url), {**form.values, **(values or {})})
+    def submit(
+        self,
+        page: Page,
+        form: Form,
+        values: Mapping[str, str] | None = None,
+        *,
+        file: bytes | None = None,
+        follow: bool = True,
+    ) -> Page:
+        """Send a form of a page with these values added, and a picture as its `file`, and follow where it leads."""
+        answer = self._request(
+            "POST", urljoin(page.url, form.action or page.url), {**form.values, **(values or {})}, file
+        )
         while follow and answer.status in (302, 303):
             answer = self.get(urljoin(answer.url, answer.headers["Location"]))
         return answer
@@ -103,7 +114,7 @@ class Browser:
             self._connection.close()
             self._connection = None
 
-    def _request(self, method: str, url: str, values: Mapping[str, str] | None) -> Page:
+    def _request(self, method: str, url: str, values: Mapping[str, str] | None, file: bytes | None = None) -> Page:
         parts = urlsplit(url)
         origin = f"{parts.scheme}://{parts.netloc}"
         if self._connection is None or origin != self._origin:
@@ -116,9 +127,9 @@ class Browser:
         headers |= self.headers
         body = None
         if values is not None:
-            body = urlencode(values).encode()
+            kind, body = _encoded(values, file)
             headers |= {
-                "Content-Type": "application/x-www-form-urlencoded",
+                "Content-Type": kind,
                 "Origin": origin,
                 "Sec-Fetch-Site": "same-origin",
             }
@@ -135,3 +146,14 @@ class Browser:
             for name, morsel in SimpleCookie(line).items():
                 self.cookies[name] = morsel.value
         return Page(url, response.status, dict(response.headers), content)
+
+
+def _encoded(values: Mapping[str, str], file: bytes | None) -> tuple[str, bytes]:
+    """Media type and body of a form."""
+    if file is None:
+        return "application/x-www-form-urlencoded", urlencode(values).encode()
+    mark = f"----{token_hex(16)}"
+    head = f"--{mark}\r\nContent-Disposition: form-data; name="
+    fields = "".join(f'{head}"{name}"\r\n\r\n{text}\r\n' for name, text in values.items())
+    opening = f'{fields}{head}"file"; filename="picture.jpg"\r\nContent-Type: image/jpeg\r\n\r\n'
+    return f"multipart/form-data; boundary={mark}", opening.encode() + file + f"\r\n--{mark}--\r\n".encode()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import email
+import email.policy
 import re
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from urllib.parse import urljoin
 
 from core.demo.browser import Browser, Page
@@ -75,7 +78,10 @@ def announce(organiser: Robot, coordinator: Robot, city: str, number: int, petit
         "about": "We stand in silence, and collect signatures on paper.", "bring": "Flags without poles. Water. A warm coat.",
         "access": "Level ground; a bench ten metres away.",
     }  # fmt: skip
-    page = _sent(browser.submit(page, page.forms("")[-1], typed))
+    page = browser.submit(page, page.forms("")[-1], typed)
+    if namesakes := re.findall(r'name="city_id"[^>]*value="(\d+)"', page.text):
+        page = browser.submit(page, page.forms("")[-1], typed | {"city_id": namesakes[0]})
+    _sent(page)
     found = re.search(r"/pickets/[0-9a-f-]{36}", page.url)
     if not found:
         raise StandError(f"The picket in {city} was not written down: {page.heading}")
@@ -122,12 +128,10 @@ def _come(stand: Stand, code: str) -> None:
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         for path in stand.mails.glob("*.eml"):
-            link = (
-                re.search(rb"http://\S+/pickets/confirm/[\w-]+", path.read_bytes()) if path.name not in known else None
-            )
+            link = link_in(path) if path.name not in known else None
             if link:
                 browser = Browser()
-                page = browser.get(link[0].decode())
+                page = browser.get(link)
                 _sent(browser.submit(page, page.forms("")[-1]))
                 browser.close()
                 _wait(
@@ -139,6 +143,13 @@ def _come(stand: Stand, code: str) -> None:
                 return
         time.sleep(0.2)
     raise StandError("The mail to a participant did not come; see var/logs/heavy.log.")
+
+
+def link_in(path: Path) -> str | None:
+    """The link of a caught mail that asks to confirm."""
+    body = email.message_from_bytes(path.read_bytes(), policy=email.policy.default).get_body(("plain",))
+    found = re.search(r"http\S+/pickets/confirm/\S+", body.get_content()) if body else None
+    return found[0] if found else None
 
 
 def _look_at_calendar(stand: Stand, code: str) -> None:
@@ -165,7 +176,8 @@ def _let_go_by(stand: Stand, path: str) -> None:
 
 def _sent(page: Page) -> Page:
     if page.status != 200:
-        raise StandError(f"A form of pickets was answered with {page.status}: {page.heading}")
+        wrong = re.findall(r'<p class="error"[^>]*>([^<]*)', page.text)
+        raise StandError(f"A form of pickets was answered with {page.status}: {page.heading}. {' '.join(wrong)}")
     return page
 
 

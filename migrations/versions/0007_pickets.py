@@ -43,7 +43,7 @@ VIEWS = {
         FROM picket_reports r WHERE r.publish_at <= now() AND {SEEN.format("r")}
     """,
     "photos": """
-        SELECT f.id, f.picket_id, f.width, f.height, f.alt, f.content
+        SELECT f.id, f.picket_id, f.width, f.height, f.alt, f.created_at, f.content
         FROM photos f
         WHERE f.state = 'published' AND EXISTS (SELECT FROM pub.picket_reports r WHERE r.picket_id = f.picket_id)
     """,

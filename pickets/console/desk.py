@@ -166,7 +166,7 @@ def edit(picket_id: UUID) -> ResponseReturnValue:
                     "With this change the rules would hold it back. Cancel this one and announce it anew, so that a coordinator looks at it."
                 )
             ]
-            return show("edit", page, 409, form=form, codes=error.codes)
+            return show("edit", page, 409, form=form, reasons=error.reasons)
         except EditedMeanwhileError:
             page = find(picket_id)
             form.revision.data = str(page.picket.revision)

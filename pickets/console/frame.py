@@ -18,6 +18,7 @@ from core.i18n import current_language
 from petitions.services import title_of
 from pickets import services
 from pickets.cities import full_name
+from pickets.hours import hours_in_words
 from pickets.models import PICKET_STATE_LABELS, Picket
 from pickets.services import EDITABLE, PicketPage
 
@@ -41,17 +42,9 @@ def show(template: str, page: PicketPage, status: int = 200, **context: object) 
 
 
 def hours_there(picket: Picket, zone: ZoneInfo) -> str:
-    """Day and hours of a picket as clocks there show them, with how far these are from UTC."""
+    """Day and hours of a picket as clocks there show them."""
     starts, ends = picket.starts_at.astimezone(zone), picket.ends_at.astimezone(zone)
-    until = _shown(ends, "HH:mm" if ends.date() == starts.date() else "d MMMM, HH:mm")
-    return str(
-        _(
-            "%(begins)s – %(ends)s, local time (%(zone)s)",
-            begins=_shown(starts, "EEEE, d MMMM y, HH:mm"),
-            ends=until,
-            zone=_shown(starts, "ZZZZ"),
-        )
-    )
+    return hours_in_words(starts, ends, current_language())
 
 
 def moment_there(moment: datetime, zone: ZoneInfo) -> str:

@@ -104,6 +104,7 @@ def remove_shift(picket_id: UUID, shift_id: UUID) -> ResponseReturnValue:
 @needs(Action.ANNOUNCE_PICKET)
 def ask_aliases(picket_id: UUID) -> ResponseReturnValue:
     """Ask the worker who takes which shift. It answers to this browser alone, and that one asked is written down."""
+    find(picket_id)
     secret = browser_secret()
     if secret is None:
         return redirect(url_for(".list_shifts", picket_id=picket_id), 303)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
-from flask import make_response, render_template, request, url_for
+from flask import make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from core.caching import open_to_other_sites, same_for_everybody
@@ -69,7 +70,7 @@ def _map(cities: list[tuple[PublicCity, int, int]], language: str) -> Map | None
 def country(country: str) -> ResponseReturnValue:
     """Pickets of one country, to come and past."""
     code = country.upper()
-    if code not in COUNTRY_CODES:
+    if not country.isascii() or code not in COUNTRY_CODES:
         raise NotFoundError
     language, cities = current_language(), reading.cities_with_pickets(code)
     return render_template(
@@ -115,6 +116,15 @@ def show(code: str) -> ResponseReturnValue:
         face=FACE_LABELS[rule.face_covering if rule else "unknown"],
         page_url=f"{current_config().public_url}{url_for('.show', code=view.card.picket.code, lang=None)}",
     )
+
+
+@bp.get("/p/<code>")
+@open_to(EVERYBODY)
+def sign_here(code: str) -> ResponseReturnValue:
+    """The short address on papers: to the form, with the pass of the place if there is one."""
+    card = reading.find_public(code, current_language()).card
+    carried: dict[str, Any] = {"pass": request.args.get("pass") or None}
+    return redirect(url_for("petitions.sign_form", slug=card.petition.petition.slug, **carried), 303)
 
 
 @bp.get("/pickets/<code>/photos/<uuid:photo_id>.jpg")

@@ -18,7 +18,19 @@ from tests.conftest import House
 from tests.factories import Factory, enter, hidden, options_in, passkey_of, post
 
 WORDS = "fjord candle zebra moss"
-UUIDS = {"bundle_id", "download_id", "approval_id", "event_id", "passkey_id", "session_id", "news_id", "decision_id", "picket_id", "shift_id", "photo_id"}
+UUIDS = {
+    "bundle_id",
+    "download_id",
+    "approval_id",
+    "event_id",
+    "passkey_id",
+    "session_id",
+    "news_id",
+    "decision_id",
+    "picket_id",
+    "shift_id",
+    "photo_id",
+}
 
 
 def invited(house: House, *options: str, email: str = "new@example.org") -> str:

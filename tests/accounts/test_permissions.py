@@ -32,7 +32,13 @@ def test_every_action_has_a_rule_and_every_route_an_action(house: House) -> None
     declared = {declared_entry(app, endpoint) for endpoint in app.view_functions}
     assert declared <= {EVERYBODY, *Action}
     # These are asked by the kinds of approvals, behind the door of DECIDE.
-    by_kind = {Action.DECIDE_BUNDLE, Action.DECIDE_PEOPLE, Action.DECIDE_PICKET, Action.DECIDE_PHOTO, Action.DECIDE_ORGANISER}
+    by_kind = {
+        Action.DECIDE_BUNDLE,
+        Action.DECIDE_PEOPLE,
+        Action.DECIDE_PICKET,
+        Action.DECIDE_PHOTO,
+        Action.DECIDE_ORGANISER,
+    }
     assert {*Action} - declared == by_kind
 
 
@@ -100,7 +106,11 @@ def world(house: House, make: Factory) -> World:
         city_id = city(house, **(WARSAW if country == "PL" else VILNIUS))
         here = picket(house, make, petition_id=petition, addressee_id=addressee, city_id=city_id)
         for account in house.sql("SELECT id FROM accounts").scalars().all():
-            house.sql("INSERT INTO picket_organisers (picket_id, account_id, accepted_at) VALUES (:p, :a, now())", p=here, a=account)
+            house.sql(
+                "INSERT INTO picket_organisers (picket_id, account_id, accepted_at) VALUES (:p, :a, now())",
+                p=here,
+                a=account,
+            )
         return {
             "picket_id": here, "petition_id": petition, "addressee_id": addressee, "bundle_id": bundle, "download_id": download,
             "approval_id": approval, "event_id": uuid4(), "country": country, "decision_id": decision,
@@ -185,7 +195,14 @@ def test_every_route_for_every_role_and_scope(world: World, make: Factory, role:
 
 def touches_foreign(rule: Rule, action: Action, scope: str) -> bool:
     """Whether the address names something that the grant does not cover."""
-    named = set(rule.arguments) & {"petition_id", "addressee_id", "bundle_id", "download_id", "approval_id", "picket_id"}
+    named = set(rule.arguments) & {
+        "petition_id",
+        "addressee_id",
+        "bundle_id",
+        "download_id",
+        "approval_id",
+        "picket_id",
+    }
     if scope == "foreign country":
         named -= {"petition_id"}  # It is one's own; what is shown of it is tested with the bundles.
     return bool(named) and (action in SCOPED or "approval_id" in named)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -34,10 +33,10 @@ from core.demo.browser import Browser as Visitor
 from core.demo.browser import Page as Answer
 from core.demo.staff import Robot
 from core.demo.stand import Ports, Stand
-from tests.browser import creating, petitions
+from tests.browser import creating, petitions, street
+from tests.browser.waiting import until
 from tests.conftest import ROOT
 
-PATIENCE = 60.0
 ROLES = ("administrator", "coordinator", "reviewer", "organiser")
 WORDS = "fjord candle zebra moss"
 PETITION = "no-recognition"
@@ -51,16 +50,6 @@ ARGUMENTS = [
     "--disable-sync",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost",  # A page that wants something from elsewhere gets an error.
 ]  # fmt: skip
-
-
-def until(what: str, look: Callable[[], Any]) -> Any:
-    """Whatever `look` returns once it returns something. A test waits for a condition, never for a time."""
-    deadline = time.monotonic() + PATIENCE
-    while not (found := look()):
-        if time.monotonic() > deadline:
-            raise AssertionError(f"{what} did not come within {PATIENCE:.0f} seconds")
-        time.sleep(0.05)
-    return found
 
 
 @dataclass
@@ -334,6 +323,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     try:
         stand.start_servers()
         stand.flask("console", "seed")
+        stand.flask("console", "seed-places")
         for start in (stand.start_catcher, stand.start_worker, stand.start_beat, stand.start_web, stand.start_console):
             start()
         made = Site(stand, staff={"newcomer": Visitor()})
@@ -345,6 +335,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             made.staff[role] = robot.browser
         _fill(made)
         creating.fill(made, PETITION)
+        street.fill(made, PETITION)
         yield made
         for visitor in (made.visitor, *made.staff.values()):
             visitor.close()

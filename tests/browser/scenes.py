@@ -368,6 +368,86 @@ def decision_without_a_reason(page: Page, site: Site) -> Response:
 
 # --- The table ----------------------------------------------------------------------------------------------------------
 
+
+def shift_without_an_address(page: Page, site: Site) -> Response:
+    page.goto(site.url("{site}/pickets/{announced_code}/join"))
+    page.get_by_role("spinbutton", name="How many of you come").fill("99")
+    page.get_by_role("combobox", name="Do you take a shift?").select_option(index=1)
+    return press(page, "I am coming")
+
+
+def link_that_opens_no_participant(page: Page, site: Site) -> Response | None:
+    page.goto(site.url("{site}/pickets/mine/none"))
+    return over(page, press(page, "Open my page"))
+
+
+def shift_that_is_gone(page: Page, site: Site) -> Response | None:
+    page.goto(site.url("{attending}"))
+    page.eval_on_selector("form[action*='/take'] [name=shift]", f"field => field.value = '{NO_EVENT}'")
+    with page.expect_navigation() as leaving:
+        page.locator("form[action*='/take'] button").first.click()
+    return over(page, leaving.value)
+
+
+def empty_picket(page: Page, site: Site) -> Response:
+    page.goto(site.url("{console}/pickets/new"))
+    return press(page, "Go on")
+
+
+def _written(page: Page, site: Site, city: str, day: str) -> Response:
+    page.goto(site.url("{console}/pickets/new"))
+    page.get_by_role("combobox", name="Petition").select_option(label="Do not recognise the Lukashenka government")
+    page.get_by_role("textbox", name="City").fill(city)
+    page.get_by_label("Day").fill(day)
+    page.get_by_label("Begins").fill("12:00")
+    page.get_by_label("Ends").fill("14:00")
+    page.get_by_role("spinbutton", name="How many people you expect").fill("30")
+    page.get_by_role("textbox", name="Exact place").fill("In front of the ministry")
+    page.get_by_role("textbox", name="What you are called in public").fill("Ala")
+    return press(page, "Go on")
+
+
+def picket_in_a_city_of_many(page: Page, site: Site) -> Response:
+    return _written(page, site, "Springfield", "2027-05-14")
+
+
+def picket_beside_another(page: Page, site: Site) -> Response:
+    with site.database() as db:
+        row = db.execute(
+            "SELECT to_char(starts_at + interval '2 days', 'YYYY-MM-DD') FROM pickets WHERE code = %s",
+            (site.addresses["announced_code"],),
+        ).fetchone()
+    assert row
+    return _written(page, site, "Warszawa", row[0])
+
+
+def notice_ahead(page: Page, site: Site) -> Response:
+    page.goto(site.url("{draft_picket}/notice"))
+    page.get_by_label("When you filed it").fill("2040-01-01T12:00")
+    return press(page, "Record it")
+
+
+def drawn_papers(page: Page, site: Site) -> Response | None:
+    page.goto(site.url("{announced_picket}/papers"))
+    with site.database() as db:
+        db.execute(
+            "INSERT INTO papers (picket_id, kind, state, content, drawn_at) SELECT id, kind, 'ready', 'x', now() FROM pickets, unnest(ARRAY['poster_a4', 'sheet']) AS kind WHERE code = %s ON CONFLICT DO NOTHING",
+            (site.addresses["announced_code"],),
+        )
+    return page.reload()
+
+
+def read_aliases(page: Page, site: Site) -> Response | None:
+    page.goto(site.url("{announced_picket}/shifts"))
+    answer = press(page, "Read the aliases")
+    return over(page, answer)
+
+
+def no_photo(page: Page, site: Site) -> Response:
+    page.goto(site.url("{held_picket}/photos"))
+    return press(page, "Send, and mark the faces")
+
+
 NO_PAGE = {
     "static": "files",
     "petitions.reload": "sends on to petitions.sign_form",
@@ -384,12 +464,22 @@ NO_PAGE = {
     "petitions.proof": "data",
     "petitions.qr": "a picture",
     "petitions.share_card": "a picture",
+    "pickets.photo": "a picture",
+    "pickets.qr": "a picture",
+    "pickets.list_as_json": "data",
+    "pickets.as_json": "data",
+    "pickets.sign_here": "sends on to petitions.sign_form",
+    **{f"pickets.calendar{of}": "a calendar" for of in ("", "_of_all", "_of_country", "_of_city", "_of_petition")},
+    **{f"pickets.feed{of}": "a feed (Atom)" for of in ("", "_of_all", "_of_country", "_of_city", "_of_petition")},
     "accounts.reload_login": "sends on to accounts.login",
     "accounts.reload_recovery_codes": "sends on to accounts.keys",
     "accounts.reload_prove": "sends on to where one wanted to go",
     "petitions_console.add_language": "sends on to petitions_console.edit_text",
     "petitions_console.add_news": "sends on to petitions_console.edit_news",
     "petitions_console.picture_file": "a picture",
+    "pickets_console.paper": "a file",
+    "pickets_console.photo_file": "a picture",
+    "pickets_console.photo_preview": "a picture",
 }
 """Endpoints of GET that draw no page, and why."""
 
@@ -492,6 +582,39 @@ PUBLIC = [
     Scene("petitions.log_check", looked_up("{line}", "everything"), state="of another petition"),
     Scene("petitions.log_check", looked_up("What is this?"), state="of nonsense"),
     Scene("petitions.log_check", looked_up(""), 422, "without a line"),
+    Scene("pickets.index", "{site}/pickets/"),
+    Scene("pickets.index", "{site}/pickets/?near=Кракаў", state="by distance"),
+    Scene("pickets.index", "{site}/pickets/?near=xyzzyplugh", state="of a city that we do not know"),
+    Scene("pickets.index", "{site}/pickets/?country=PL&first=2040-01-01", state="without a match"),
+    Scene("pickets.country", "{site}/pickets/in/pl"),
+    Scene("pickets.country", "{site}/pickets/in/nz", state="without any"),
+    Scene("pickets.city", "{site}/pickets/in/pl/warsaw"),
+    Scene("pickets.city", "{site}/pickets/in/se/stockholm", state="with one that is over"),
+    Scene("pickets.show", "{site}/pickets/{announced_code}"),
+    Scene("pickets.show", "{site}/pickets/{announced_code}?lang=be", state="in Belarusian"),
+    Scene("pickets.show", "{site}/pickets/{cancelled_code}", state="cancelled"),
+    Scene("pickets.show", "{site}/pickets/{held_code}", state="with a report and a photo"),
+    Scene("pickets.embed", "{site}/pickets/{announced_code}/embed"),
+    Scene("pickets.embed", "{site}/pickets/{cancelled_code}/embed", state="cancelled"),
+    Scene("pickets.join", "{site}/pickets/{announced_code}/join"),
+    Scene("pickets.join", shift_without_an_address, 422, "with errors"),
+    Scene("pickets.join", "{site}/pickets/{cancelled_code}/join", 410, "cancelled"),
+    Scene(
+        "pickets.join",
+        without_a_database("{site}/pickets/{announced_code}/join", "I am coming"),
+        503,
+        "without a database",
+    ),
+    Scene("pickets.joined", "{joined_alone}", state="counted in"),
+    Scene("pickets.joined", "{joined_mail}", state="with an address"),
+    Scene("pickets.joined", f"{{site}}/pickets/{{announced_code}}/joined/{NO_EVENT}?look=7", state="waiting"),
+    Scene("pickets.confirm", "{join_confirm}"),
+    Scene("pickets.confirm", without_a_database("{join_confirm}", "I am coming"), 503, "without a database"),
+    Scene("pickets.mine", "{attend}"),
+    Scene("pickets.own_page", "{attending}"),
+    Scene("pickets.own_page", shift_that_is_gone, state="of somebody who was not fast enough"),
+    Scene("pickets.own_page", link_that_opens_no_participant, 400, "of one that is gone"),
+    Scene("pickets.own_page", f"{{site}}/pickets/own/{NO_EVENT}?look=7", state="waiting"),
     Scene("petitions.privacy", "{site}/privacy"),
     Scene("petitions.contact", "{site}/contact"),
     Scene("components.index", "{site}/dev/components/"),
@@ -594,6 +717,43 @@ CONSOLE = [
     Scene("petitions_console.found", searched("nobody@example.org"), state="without any", who="reviewer"),
     Scene("petitions_console.found", f"{{petition}}/search/{NO_EVENT}", state="waiting", who="reviewer"),
     Scene("petitions_console.found", f"{{petition}}/search/{NO_EVENT}?look=20", state="given up", who="reviewer"),
+    Scene("pickets_console.index", "{console}/pickets", who="organiser"),
+    Scene("pickets_console.index", "{console}/pickets?country=NZ", state="without a match", who="organiser"),
+    Scene("pickets_console.new", "{console}/pickets/new", who="organiser"),
+    Scene("pickets_console.new", empty_picket, 422, "with every error", who="organiser"),
+    Scene(
+        "pickets_console.new", picket_in_a_city_of_many, 422, "in a city of which there are several", who="organiser"
+    ),
+    Scene("pickets_console.new", picket_beside_another, 409, "beside another", who="coordinator"),
+    *(
+        Scene("pickets_console.overview", f"{{{state}_picket}}", state=f"of one that is {state}", who="organiser")
+        for state in ("draft", "review", "notified", "announced", "held", "cancelled")
+    ),
+    Scene("pickets_console.overview", "{review_picket}", state="of a coordinator", who="coordinator"),
+    Scene("pickets_console.edit", "{announced_picket}/edit", who="organiser"),
+    Scene("pickets_console.edit", "{cancelled_picket}/edit", state="that is cancelled", who="organiser"),
+    Scene("pickets_console.cancel", "{announced_picket}/cancel", who="organiser"),
+    Scene("pickets_console.notice", "{draft_picket}/notice", state="counted from the announcement", who="organiser"),
+    Scene("pickets_console.notice", "{announced_picket}/notice", state="of two ways", who="organiser"),
+    Scene("pickets_console.notice", "{cancelled_picket}/notice", state="of one that is cancelled", who="organiser"),
+    Scene("pickets_console.record_notice", notice_ahead, 422, "that is still to come", who="organiser"),
+    Scene("pickets_console.brief", "{draft_picket}/brief", who="organiser"),
+    Scene("pickets_console.papers", "{announced_picket}/papers", who="organiser"),
+    Scene("pickets_console.papers", drawn_papers, state="drawn", who="organiser"),
+    Scene("pickets_console.offer_help", "{announced_picket}/help", who="coordinator"),
+    Scene("pickets_console.list_shifts", "{announced_picket}/shifts", who="organiser"),
+    Scene("pickets_console.list_shifts", "{draft_picket}/shifts", state="without any", who="organiser"),
+    Scene("pickets_console.aliases", read_aliases, who="organiser"),
+    Scene(
+        "pickets_console.aliases",
+        f"{{announced_picket}}/shifts/aliases/{NO_EVENT}?look=7",
+        state="waiting",
+        who="organiser",
+    ),
+    Scene("pickets_console.report", "{held_picket}/report", who="organiser"),
+    Scene("pickets_console.photos", "{held_picket}/photos", who="organiser"),
+    Scene("pickets_console.photos", no_photo, 422, "without a file", who="organiser"),
+    Scene("pickets_console.photo", "{photo}", who="organiser"),
     Scene("delivery.index", "{console}/petitions", who="coordinator"),
     Scene("delivery.petition", "{petition}", who="coordinator"),
     Scene("delivery.petition", "{petition}", state="of a reviewer", who="reviewer"),

@@ -253,7 +253,7 @@ def test_every_declared_action_is_recorded_somewhere() -> None:
 
     sources = [
         path.read_text()
-        for room in ("accounts", "core", "delivery", "petitions", "worker")
+        for room in ("accounts", "core", "delivery", "petitions", "pickets", "worker")
         for path in (ROOT / room).rglob("*.py")
     ]
     declared = dict(

@@ -59,7 +59,7 @@ FRESH = {
     "/petitions/{}/log": 10, "/petitions/{}/log/heads.json": 10, "/petitions/{}/log/entries": 10,
     "/pickets/": 10, "/pickets/in/pl": 10, "/pickets/in/pl/warsaw": 10, "/pickets/waw234": 10, "/pickets/calendar.ics": 60, "/pickets/in/pl/calendar.ics": 60,
     "/pickets/in/pl/warsaw/calendar.ics": 60, "/pickets/for/{}/calendar.ics": 60, "/pickets/waw234/calendar.ics": 60, "/pickets/feed.atom": 60, "/pickets/in/pl/feed.atom": 60,
-    "/pickets/in/pl/warsaw/feed.atom": 60, "/pickets/for/{}/feed.atom": 60, "/pickets/waw234/feed.atom": 60, "/pickets.json": 60, "/pickets/waw234.json": 60, "/pickets/waw234/embed": 60,
+    "/pickets/in/pl/warsaw/feed.atom": 60, "/pickets/for/{}/feed.atom": 60, "/pickets/waw234/feed.atom": 60, "/pickets.json": 60, "/pickets/waw234.json": 60, "/pickets/waw234/embed": 60, "/pickets/waw234/qr.svg": 86_400,
     "/petitions/{}/qr.svg": 86_400, "/petitions/{}/card-en.png": 60, "/petitions/{}/picture.jpg": 60,
 }  # fmt: skip
 FOR_ONE = [
@@ -128,7 +128,7 @@ def test_every_view_is_one_or_the_other(house: House) -> None:
     listed = {adapter.match(path.format("slug"))[0] for path in (*FRESH, *FOR_ONE)}
     others = {
         "static", "petitions.code_answer", "petitions.export_own", "petitions.receipt_file", "petitions.reload", "petitions.proof",
-        "components.index",
+        "components.index", "pickets.photo", "pickets.sign_here",
     }  # fmt: skip
     gets = {rule.endpoint for rule in app.url_map.iter_rules() if "GET" in (rule.methods or ())}
     assert gets - others == listed

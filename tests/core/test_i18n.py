@@ -18,7 +18,7 @@ from tests.factories import Factory, log_in
 IN_ATTRIBUTES = re.compile(r"\b(?:aria-label|alt|title|placeholder|data-label)=[\"']([^\"'{]+)")
 NAMES = {"Zbor", "Telegram", "WhatsApp", "Facebook", "SHA"}
 """What is called so in every language."""
-SOURCES = ["accounts", "core", "delivery", "petitions", "worker", "templates", "wsgi.py"]
+SOURCES = ["accounts", "core", "delivery", "petitions", "pickets", "worker", "templates", "wsgi.py"]
 
 
 @pytest.fixture(scope="module")

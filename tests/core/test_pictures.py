@@ -183,7 +183,7 @@ def test_a_face_has_few_blocks_however_large_it_is(noise: bytes, across: int) ->
     marked = [row * COLUMNS + column for row in range(across) for column in range(across)]
     hidden = opened(blur(noise, marked, COLUMNS, 24))
     middles = {hidden.getpixel(_middle(cell)) for cell in marked if cell // COLUMNS < 23}
-    near = {tuple(round(part / LEVELS) for part in colour) for colour in middles}
+    near = {tuple(round(part / LEVELS) for part in colour) for colour in middles if isinstance(colour, tuple)}
     assert len(near) <= BLOCKS**2
 
 

@@ -29,7 +29,7 @@ EVERYBODYS = {
         "petitions.ask_receipt", "petitions.receipt", "petitions.receipt_file",
         "petitions.report", "petitions.reported",
         *(f"pickets.{page}" for page in (
-            "index", "country", "city", "show", "photo", "join", "joined", "confirm", "mine", "own_page", "act",
+            "index", "country", "city", "show", "sign_here", "photo", "join", "joined", "confirm", "mine", "own_page", "act",
             "calendar", "calendar_of_all", "calendar_of_country", "calendar_of_city", "calendar_of_petition",
             "feed", "feed_of_all", "feed_of_country", "feed_of_city", "feed_of_petition", "list_as_json", "as_json", "embed", "qr",
         )),

@@ -26,7 +26,14 @@ NETWORK = "00" * 8
 
 
 def arrive(
-    house: House, petition: int, number: int = 1, *, domain: str = "gmail.com", email: str = "", **signals: Any
+    house: House,
+    petition: int,
+    number: int = 1,
+    *,
+    domain: str = "gmail.com",
+    email: str = "",
+    shown_pass: str = "",
+    **signals: Any,
 ) -> list[str]:
     """Signatures of different people arrive, or of `email`. Returns their addresses."""
     text = house.sql("SELECT version, language, hash FROM petition_texts WHERE petition_id = :p", p=petition).first()
@@ -42,6 +49,7 @@ def arrive(
             "consent": {"ministry": True, "public": False, "updates": False, "hash": ""},
             "language": "en",
             "salt": "c2FsdA==",
+            "pass": shown_pass,
             "signals": {"form": "known", "seconds": 30, "proof": "unknown", "trap": False, **signals},
         }
         with house.inside(Role.PUBLIC):

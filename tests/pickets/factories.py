@@ -21,7 +21,7 @@ BERLIN = {"id": 2950159, "name": "Berlin", "country_code": "DE", "region": "DE-B
 
 def city(house: House, *names: str, **changes: Any) -> int:
     """A city, Warsaw unless changed, found by its own name and by `names`. Made once. Returns its number."""
-    values = {"region": "", "near": ""} | WARSAW | changes
+    values: dict[str, Any] = {"region": "", "near": ""} | WARSAW | changes
     columns, marks = ", ".join(values), ", ".join(f":{name}" for name in values)
     house.sql(f"INSERT INTO cities ({columns}) VALUES ({marks}) ON CONFLICT DO NOTHING", **values)
     for name in {values["name"], *names}:

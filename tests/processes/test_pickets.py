@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import email
 import email.policy
-import http.client
 import io
 import re
 import struct
@@ -15,7 +14,6 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image
@@ -207,28 +205,11 @@ def upload(robot: Robot, address: str, content: bytes) -> tuple[int, str]:
     """Send a file with the page's form. Returns the status and the answer."""
     page = robot.browser.get(address)
     form = next(one for one in page.forms("") if one.values.get("csrf_token") and "removal" not in one.action)
-    mark = "----------------------------1234567890"
-    body = b"".join(
-        f'--{mark}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text}\r\n'.encode()
-        for name, text in form.values.items()
-    )
-    body += f'--{mark}\r\nContent-Disposition: form-data; name="file"; filename="x.jpg"\r\nContent-Type: image/jpeg\r\n\r\n'.encode()
-    body += content + f"\r\n--{mark}--\r\n".encode()
-    parts = urlsplit(address)
-    connection = http.client.HTTPConnection("127.0.0.1", parts.port, timeout=60)
-    headers = {
-        "Host": parts.netloc, "Origin": f"http://{parts.netloc}", "Sec-Fetch-Site": "same-origin",
-        "Content-Type": f"multipart/form-data; boundary={mark}",
-        "Cookie": "; ".join(f"{name}={text}" for name, text in robot.browser.cookies.items()),
-    }  # fmt: skip
     try:
-        connection.request("POST", parts.path, body, headers)
-        answer = connection.getresponse()
-        return answer.status, answer.read().decode()
+        answer = robot.browser.submit(page, form, file=content, follow=False)
     except (BrokenPipeError, ConnectionResetError):
         return 413, ""  # It was not read to its end.
-    finally:
-        connection.close()
+    return answer.status, answer.text
 
 
 def test_files_that_are_too_much_get_a_clear_answer_and_nothing_is_lost(
