@@ -79,6 +79,15 @@ def find_cities(typed: str, country: str | None = None, most: int = 10) -> Seque
     return []
 
 
+def named_so(typed: str, cities: Sequence[PublicCity]) -> list[PublicCity]:
+    """Those of these cities that have just this name, in whatever language; a country after a comma counts for nothing."""
+    words = {search_words(typed), search_words(typed.rpartition(",")[0])}
+    here = PublicCityName.city_id.in_([one.id for one in cities]), PublicCityName.name.in_(words)
+    with database_may_be_away():
+        numbers = set(db.session.scalars(select(PublicCityName.city_id).where(*here)))
+    return [one for one in cities if one.id in numbers]
+
+
 def _beginning(words: str, here: Sequence[ColumnElement[bool]], most: int) -> Sequence[PublicCity]:
     """Cities with a name that begins with the words; those with exactly this name first."""
     is_exact = func.bool_or(PublicCityName.name == words)

@@ -30,10 +30,9 @@ from core.fields import (
 )
 from core.i18n import country_choices, current_language
 from core.lists import FilterForm
-from core.typed import search_words
 from pickets.after import COLUMNS, read_squares
 from pickets.assembly import MODE_LABELS, ROUTE_LABELS, Rule
-from pickets.cities import find_cities, full_name
+from pickets.cities import find_cities, full_name, named_so
 from pickets.deadlines import NoSuchTimeError, local_moment
 from pickets.models import (
     CANCEL_REASON_LABELS,
@@ -142,7 +141,7 @@ class PicketForm(Revised):
                     "We know no such city. Write it in another way, or take the nearest larger one and name the place below."
                 )
             )
-        exact = [one for one in found if search_words(one.name) == search_words(field.data or "")] or list(found)
+        exact = named_so(field.data or "", found) or list(found)
         chosen = None
         if len(exact) > 1:
             # Also when one was chosen, for the form may come back for another reason.
@@ -270,7 +269,7 @@ class CancelForm(FlaskForm):
     """Why it is called off."""
 
     reason = OneOfField(
-        _l("Why"), [InputRequired(_l("Choose a reason."))], choices=choices(CANCEL_REASON_LABELS.items())
+        _l("Why it is called off"), [InputRequired(_l("Choose a reason."))], choices=choices(CANCEL_REASON_LABELS.items())
     )
     note = lines(
         _l("What people should know"),

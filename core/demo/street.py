@@ -128,7 +128,7 @@ def _come(stand: Stand, code: str) -> None:
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         for path in stand.mails.glob("*.eml"):
-            link = link_in(path) if path.name not in known else None
+            link = _link_in(path) if path.name not in known else None
             if link:
                 browser = Browser()
                 page = browser.get(link)
@@ -145,7 +145,7 @@ def _come(stand: Stand, code: str) -> None:
     raise StandError("The mail to a participant did not come; see var/logs/heavy.log.")
 
 
-def link_in(path: Path) -> str | None:
+def _link_in(path: Path) -> str | None:
     """The link of a caught mail that asks to confirm."""
     body = email.message_from_bytes(path.read_bytes(), policy=email.policy.default).get_body(("plain",))
     found = re.search(r"http\S+/pickets/confirm/\S+", body.get_content()) if body else None

@@ -25,11 +25,13 @@ from pickets.cities import (
     find_cities,
     full_name,
     kilometres_between,
+    named_so,
     native_name,
     read_cities,
 )
 from pickets.seed import seed_cities
 from tests.conftest import ROOT, House
+from tests.pickets import factories
 
 VILNIUS = 593116
 IN_PUBLIC_USE = {
@@ -304,3 +306,20 @@ def test_all_cities_are_written_within_fifteen_seconds_and_again_without_harm(ho
         find_cities("s")
         find_cities("sxxxxxxx")
         assert time.monotonic() - before < 2
+
+
+def test_only_those_of_just_this_name_are_namesakes(house: House) -> None:
+    factories.city(house, "Warszawa", "Варшава")
+    factories.city(
+        house,
+        id=1,
+        name="Warsaw",
+        country_code="US",
+        slug="warsaw",
+        timezone="America/Indiana/Indianapolis",
+        population=15_000,
+    )
+    factories.city(house, id=2, name="Warszawianka", country_code="PL", slug="warszawianka", population=20_000)
+    with house.inside(Role.PUBLIC):
+        for typed, number in (("Warszawa", 1), ("варшава, Польшча", 1), ("Warsaw", 2), ("Warsz", 0)):
+            assert len(named_so(typed, find_cities(typed))) == number, typed

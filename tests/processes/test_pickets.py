@@ -204,7 +204,7 @@ def picture() -> bytes:
 def upload(robot: Robot, address: str, content: bytes) -> tuple[int, str]:
     """Send a file with the page's form. Returns the status and the answer."""
     page = robot.browser.get(address)
-    form = next(one for one in page.forms("") if one.values.get("csrf_token") and "removal" not in one.action)
+    form = next(one for one in page.forms("") if one.method == "post" and not one.action)
     try:
         answer = robot.browser.submit(page, form, file=content, follow=False)
     except (BrokenPipeError, ConnectionResetError):
