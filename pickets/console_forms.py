@@ -269,7 +269,9 @@ class CancelForm(FlaskForm):
     """Why it is called off."""
 
     reason = OneOfField(
-        _l("Why it is called off"), [InputRequired(_l("Choose a reason."))], choices=choices(CANCEL_REASON_LABELS.items())
+        _l("Why it is called off"),
+        [InputRequired(_l("Choose a reason."))],
+        choices=choices(CANCEL_REASON_LABELS.items()),
     )
     note = lines(
         _l("What people should know"),

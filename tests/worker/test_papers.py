@@ -6,6 +6,7 @@ import dataclasses
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import cache
 from io import BytesIO
 from typing import Any
 from zipfile import ZipFile
@@ -83,6 +84,12 @@ def facts(**changes: Any) -> PicketFacts:
     return dataclasses.replace(whole, **changes)
 
 
+@cache
+def drawn(kind: PaperKind) -> bytes:
+    """A paper of the facts above, drawn once for all tests."""
+    return draw_paper(kind, facts())
+
+
 def read(content: bytes) -> str:
     """The text of all pages, spaces and line ends left out: a word that is broken reads as one."""
     return squeezed("".join(page.extract_text() for page in PdfReader(BytesIO(content)).pages))
@@ -112,7 +119,7 @@ def drawn_codes(content: bytes) -> list[tuple[set[tuple[int, int]], float]]:
 
 @pytest.mark.parametrize("kind", SIZES)
 def test_a_paper_has_its_size_its_pages_its_language_and_its_tags(kind: PaperKind) -> None:
-    reader = PdfReader(BytesIO(draw_paper(kind, facts())))
+    reader = PdfReader(BytesIO(drawn(kind)))
     assert len(reader.pages) == PAGES[kind]
     for page in reader.pages:
         width, height = (float(side) * 25.4 / 72 for side in (page.mediabox.width, page.mediabox.height))
@@ -129,7 +136,7 @@ def test_a_paper_has_its_size_its_pages_its_language_and_its_tags(kind: PaperKin
 @pytest.mark.parametrize("kind", SIZES)
 def test_all_fonts_of_a_paper_are_in_it(kind: PaperKind) -> None:
     found = 0
-    for page in PdfReader(BytesIO(draw_paper(kind, facts()))).pages:
+    for page in PdfReader(BytesIO(drawn(kind))).pages:
         for font in page["/Resources"]["/Font"].values():
             descriptor = font.get_object()["/DescendantFonts"][0].get_object()["/FontDescriptor"].get_object()
             assert {"/FontFile2", "/FontFile3"} & set(descriptor), descriptor
@@ -148,7 +155,7 @@ def test_every_paper_of_many_words_fits_on_its_pages_in_every_language(kind: Pap
 
 @pytest.mark.parametrize("kind", [PaperKind.POSTER_A4, PaperKind.POSTER_A3])
 def test_a_poster_says_what_where_when_and_to_whom_and_names_nobody(kind: PaperKind) -> None:
-    printed = read(draw_paper(kind, facts()))
+    printed = read(drawn(kind))
     for told in (
         "Eine Tür offen lassen", "Не зачыняйце дзверы", "Auswärtiges Amt", "Freitag", "27", "November", "17:00–19:00", "Werderscher Markt 1",
         "Berlin", "пятніца, 27 лістапада 2026", "Берлін", "Hier unterschreiben", "Падпішыцеся тут", "Sign here", "zbor.example.org/p/k7m2qx", "K7M2QX",
@@ -214,7 +221,7 @@ def test_a_qr_code_is_drawn_by_segno_and_tells_where_it_leads() -> None:
 
 
 def test_the_card_has_phrases_with_a_reading_aid_and_the_rule_on_covering_the_face() -> None:
-    printed = read(draw_paper(PaperKind.SAFETY_CARD, facts()))
+    printed = read(drawn(PaperKind.SAFETY_CARD))
     german, belarusian = words("de")["card"], words("be")["card"]
     for phrase, aid, meaning in zip(german["police"], german["police_aid"], belarusian["police"], strict=True):
         assert squeezed(phrase) in printed
@@ -234,7 +241,7 @@ def test_the_lawyer_is_on_the_card_when_there_is_one() -> None:
 
 
 def test_shifts_have_their_hours_roles_and_seats_and_ask_for_aliases() -> None:
-    printed = read(draw_paper(PaperKind.SHIFTS, facts()))
+    printed = read(drawn(PaperKind.SHIFTS))
     for told in ("17:00–18:00", "17:00–19:00", "Unterschriftentisch", "Стол для подпісаў", "Kontakt zur Polizei"):
         assert squeezed(told) in printed
     assert squeezed(words("de")["shifts"]["note"]) in printed
@@ -270,7 +277,7 @@ def test_a_sheet_has_as_many_lines_as_asked_for_and_no_column_for_mail(lines: in
 
 
 def test_the_letter_to_the_authority_is_what_the_mail_says_and_marked_as_no_draft() -> None:
-    printed, letter = read(draw_paper(PaperKind.NOTICE, facts())), letter_to_authority(facts())
+    printed, letter = read(drawn(PaperKind.NOTICE)), letter_to_authority(facts())
     parts = [letter.addressee, letter.subject, letter.opening, *letter.organiser, letter.reply, letter.enclosure]
     for part in [*parts, *(cell for row in letter.rows for cell in row), letter.privacy_subject, *letter.privacy]:
         assert squeezed(part) in printed, part
@@ -397,7 +404,7 @@ def test_the_pack_holds_all_papers_and_nothing_in_it_is_of_the_hour() -> None:
         assert names == ["README.txt", "08-letter-to-authority.txt", "09-rule.txt", *PACK_NAMES.values()]
         assert all(file.read(name).startswith(b"%PDF-") for name in PACK_NAMES.values())
         for kind in (PaperKind.POSTER_A4, PaperKind.SHIFTS):
-            assert file.read(PACK_NAMES[kind]) == draw_paper(kind, facts())
+            assert file.read(PACK_NAMES[kind]) == drawn(kind)
         assert {entry.date_time for entry in file.infolist()} == {(1980, 1, 1, 0, 0, 0)}
         assert file.read("README.txt").decode("utf-8-sig").count("\r\n") > 20
         assert "VersFG BE § 12" in file.read("09-rule.txt").decode("utf-8-sig")
@@ -408,7 +415,7 @@ def test_the_pack_holds_all_papers_and_nothing_in_it_is_of_the_hour() -> None:
 
 def test_a_pack_is_no_paper() -> None:
     with pytest.raises(ValueError, match="draw_pack"):
-        draw_paper(PaperKind.PACK, facts())
+        drawn(PaperKind.PACK)
 
 
 def test_papers_use_the_colours_of_the_site_and_the_fonts_of_the_letters() -> None:
