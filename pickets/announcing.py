@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from accounts import approvals
@@ -192,8 +192,13 @@ def change_picket(
     if not changed:
         db.session.rollback()
         return
+    moved = values["starts_at"] - picket.starts_at
     for name in changed:
         setattr(picket, name, values[name])
+    if moved:
+        # Shifts keep their place within the hours.
+        later = {"starts_at": Shift.starts_at + moved, "ends_at": Shift.ends_at + moved}
+        db.session.execute(update(Shift).where(Shift.picket_id == picket.id).values(later))
     picket.revision += 1
     if page.state is PicketState.DRAFT:
         picket.state = PicketState.DRAFT  # A review that ran out has left one.

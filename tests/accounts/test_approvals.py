@@ -539,6 +539,17 @@ def test_a_request_for_an_account_is_approved_and_answered_by_mail(
     assert chief.get(path[1]).status_code == 200
 
 
+def test_a_coordinator_decides_about_organisers_of_their_own_country(house: House, make: Factory) -> None:
+    own = make.account(role="coordinator", country="GE")
+    foreign = make.account(role="coordinator", country="LT")
+    of_one_petition = make.account(make.petition(), role="coordinator", country="GE")
+    ask_outside(house)
+    path = f"/approvals/{house.value('SELECT id FROM approvals')}"
+    assert [enter(house, one).get(path).status_code for one in (foreign, of_one_petition)] == [404, 404]
+    assert decide(enter(house, own), path, "approve").status_code == 303
+    assert house.value("SELECT country_code FROM grants WHERE role = 'organiser'") == "GE"
+
+
 def test_a_refused_request_is_answered_and_erased(house: House, make: Factory, chiefs: tuple[int, int]) -> None:
     ask_outside(house)
     approval = house.value("SELECT id FROM approvals")

@@ -429,6 +429,7 @@ def test_another_time_needs_the_authority_to_know_and_is_told_to_participants(
     house: House, announced: UUID, owner: FlaskClient
 ) -> None:
     path, before = f"/pickets/{announced}/edit", row(house, announced)
+    shift(house, announced)
     answer = post(owner, path, **revised(owner, announced, ends="15:00", begins="13:00"))
     assert answer.status_code == 422
     assert "Tell the authority first" in said(answer)
@@ -437,6 +438,7 @@ def test_another_time_needs_the_authority_to_know_and_is_told_to_participants(
     assert answer.status_code == 303
     after = row(house, announced)
     assert after.starts_at - before.starts_at == timedelta(hours=1)
+    assert house.value("SELECT starts_at FROM shifts") == after.starts_at, "shifts move with it"
     assert (after.revision, after.sequence) == (before.revision + 1, before.sequence + 1)
     assert broadcasts(house, announced) == ["changed"]
     assert "That something has changed" in page(owner, announced)
