@@ -59,7 +59,7 @@ from petitions.models import (
     Trace,
 )
 from petitions.rules import ALONE_A_DAY
-from petitions.screening import CHECKS
+from petitions.screening import CHECKS, PASS_KEY
 from petitions.states import NO_SYNC, Moves, erase, erase_all, let_count, open_record, place, with_family
 
 log = logging.getLogger(__name__)
@@ -376,6 +376,9 @@ def _lock(*which: ColumnElement[bool]) -> Sequence[Signature]:
 def forget_traces() -> None:
     """Erase what the checks saw, and which proofs were spent, when neither is needed any more. Does not commit."""
     db.session.execute(delete(Trace).where(Trace.received_at < func.now() - TRACES_KEPT_FOR), execution_options=NO_SYNC)
+    # The worker could tell at which picket somebody stood, as long as it is there.
+    passed = func.length(Trace.network) == PASS_KEY, Trace.received_at < func.now() - timedelta(days=1)
+    db.session.execute(update(Trace).where(*passed).values(network=None), execution_options=NO_SYNC)
     db.session.execute(
         delete(SpentProof).where(SpentProof.spent_at < func.now() - timedelta(days=1)), execution_options=NO_SYNC
     )

@@ -31,7 +31,7 @@ class Trace(Model):
     signature_id: Mapped[UUID] = mapped_column(ForeignKey("signatures.id", ondelete="CASCADE"), primary_key=True)
     petition_id: Mapped[int]
     network: Mapped[bytes | None] = mapped_column(LargeBinary)
-    """HMAC of the /24 or /48 that it came from, under a key that nobody has after 25 hours."""
+    """HMAC of the /24 or /48 that it came from, under a key that nobody has after 25 hours; under a pass, of the picket, for a day."""
     domain: Mapped[bytes | None] = mapped_column(LargeBinary)
     """HMAC of the mailbox's domain; None for large providers, about whom it would say nothing."""
     provider: Mapped[str | None]

@@ -7,8 +7,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from core.config import Role
+from core.extensions import db
 from core.records import decrypt_record, open_row_key
-from petitions import bursts
+from petitions import bursts, quarantine
+from petitions.screening import PASS_KEY
 from tests.conftest import House
 from tests.factories import Factory, hidden, sign
 from tests.petitions.test_bursts import NETWORK, arrive, states
@@ -74,3 +76,22 @@ def test_the_form_carries_the_pass_and_the_record_forgets_it(house: House, make:
 
 def test_a_pass_is_short_enough_for_a_code_on_paper(house: House, petition: int) -> None:
     assert len(a_pass(house, petition)) == 35
+
+
+def test_no_trace_says_where_somebody_stood_and_after_a_day_none_says_who_stood_together(
+    house: House, petition: int
+) -> None:
+    for hours in (3, 4):
+        arrive(house, petition, 1, network=NETWORK, shown_pass=a_pass(house, petition, hours=hours))
+    arrive(house, petition, 1, network=NETWORK)
+    kept = [bytes(one) for one in house.sql("SELECT network FROM traces ORDER BY received_at").scalars()]
+    under_a_pass = {one for one in kept if len(one) == PASS_KEY}
+    assert len(under_a_pass) == 1, "a pass made anew brings no second limit"
+    assert b"waw234" not in b"".join(kept)
+    assert b"waw234" not in b"".join(bytes(one) for one in house.sql("SELECT key FROM sightings").scalars())
+    house.sql("UPDATE traces SET received_at = received_at - interval '25 hours'")
+    with house.inside(Role.WORKER):
+        quarantine.forget_traces()
+        db.session.commit()
+    assert house.value("SELECT count(*) FROM traces WHERE network IS NULL") == 2
+    assert house.value("SELECT count(*) FROM traces") == 3

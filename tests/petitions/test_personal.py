@@ -446,7 +446,7 @@ def test_everything_else_without_an_origin_is_refused(house: House, slug: str) -
         if "POST" in (rule.methods or ()) and rule.endpoint != "petitions.unsubscribe"
     ]
     assert len(rules) >= 9
-    values = {"slug": slug, "signed": event, "event_id": event, "token": "x"}
+    values = {"slug": slug, "signed": event, "event_id": event, "token": "x", "code": "waw234", "deed": "leave"}
     with house.app(Role.PUBLIC).test_request_context():
         from flask import url_for
 

@@ -197,6 +197,7 @@ def test_the_sweep_wakes_everybody(house: House, woken: list[TaskName]) -> None:
     tasks.sweep.run()
     assert woken == [
         TaskName.DRAIN, TaskName.QUARANTINE, TaskName.MAIL, TaskName.BUNDLES, TaskName.DOWNLOADS, TaskName.PETITIONS,
+        TaskName.PICKETS,
     ]  # fmt: skip
 
 
@@ -206,10 +207,10 @@ def test_sweeps_that_come_together_are_one(
     """They pile up while no worker is there, and do not expire."""
     tasks.sweep.run()
     tasks.sweep.run()
-    assert len(woken) == 6
+    assert len(woken) == 7
     monkeypatch.setattr(tasks, "_rests_until", time.monotonic())
     tasks.sweep.run()
-    assert len(woken) == 12
+    assert len(woken) == 14
 
 
 def test_the_sweep_raises_the_alarm_when_a_key_is_away(
