@@ -28,6 +28,7 @@ class News(StrEnum):
     RESET_APPROVED = "reset_approved"
     DECISION_WAITS = "decision_waits"
     REQUEST_REFUSED = "request_refused"
+    PICKET = "picket"
 
 
 def tell(account: Account, news: News, **values: str) -> None:

@@ -13,7 +13,7 @@ from core.config import LANGUAGES, current_config
 from core.errors import describe
 from core.extensions import db
 from core.keyring import Keyring
-from core.outbox import queue_mail
+from core.outbox import NotWantedError, in_lots, queue_mail
 from core.records import RowKey, decrypt_record, open_sealed_row_key
 from core.sealing import KeyNotHeldError, SealingError
 from petitions.mails import link
@@ -26,34 +26,12 @@ TEMPLATE = "update"
 LOT = 200
 
 
-class NotWantedError(Exception):
-    """A mail that was queued must no longer be sent: its reader left meanwhile, or its petition was hidden."""
-
-
 def queue_lots(keyring: Keyring) -> Iterator[None]:
-    """Queue what is left of every mailing, the oldest news first. Yields after each lot of mails, which is committed by then.
+    """Queue what is left of every mailing, the oldest news first; yields and raises as `in_lots`.
 
-    Which signers are done moves on in the transaction that queues their mails, so a worker that dies leaves none out and
-    none twice. Signers who confirmed after the news was published read it on the page. A mailing with a signer whose key is
-    away waits for it; the others go on, and KeyNotHeldError is raised at the end.
+    Signers who confirmed after the news was published read it on the page.
     """
-    waiting: list[UUID] = []
-    away: KeyNotHeldError | None = None
-    while found := _next_mailing(waiting):
-        mailing, news = found
-        news_id = news.id
-        try:
-            _queue_lot(mailing, news, keyring)
-        except KeyNotHeldError as error:
-            db.session.rollback()
-            waiting.append(news_id)
-            away = error
-        else:
-            db.session.commit()
-            yield
-    db.session.rollback()
-    if away:
-        raise away
+    yield from in_lots(_next_mailing, lambda found: found[1].id, lambda found: _queue_lot(*found, keyring))
 
 
 def _next_mailing(but: Sequence[UUID]) -> Row[Mailing, News] | None:

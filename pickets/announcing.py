@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from accounts import approvals
@@ -22,7 +23,7 @@ from core.extensions import db
 from core.queues import TaskName, wake
 from petitions import services as petition_services
 from petitions.models import Addressee
-from pickets import gate, services
+from pickets import gate, services, shifts
 from pickets.cities import kilometres_between
 from pickets.models import (
     AssemblyNotice,
@@ -53,6 +54,8 @@ FILED_FACTS = ("starts_at", "ends_at", "place", "mode")
 """What stands in the notice that the authority has."""
 RULED_FACTS = ("starts_at", "people", "mode")
 """What the rules of assembly depend on."""
+WEIGHED_ANEW = {"starts_at": {"late", "early", "route", "no_figure"}, "people": {"small", "large"}}
+"""To what of pickets.gate a coordinator agreed for these facts alone; what was agreed for one mode holds for no other."""
 
 
 class NearbyError(DomainError):
@@ -152,10 +155,12 @@ def _addressee_of(wish: Wish) -> Addressee:
         raise NotAddressedError from None
 
 
-def find_nearby(account: Account, addressee_id: int, city: City, starts_at: datetime) -> list[NearbyPicket]:
-    """Pickets within NEAR_KILOMETRES and NEAR_DAYS for the same addressee that others may know of, the nearest first.
+def find_nearby(
+    account: Account, addressee_id: int, city: City, starts_at: datetime, but: UUID | None = None
+) -> list[NearbyPicket]:
+    """Pickets within NEAR_KILOMETRES and NEAR_DAYS for the same addressee, other than `but`, the nearest first.
 
-    A draft of somebody else's is not told.
+    A draft of somebody else's is not told, and one that is not public yet only to those who might announce it themselves.
     """
     told = PicketState.NOTIFIED, PicketState.ANNOUNCED
     rows = db.session.execute(
@@ -163,6 +168,7 @@ def find_nearby(account: Account, addressee_id: int, city: City, starts_at: date
         .join(City, City.id == Picket.city_id)
         .where(
             Picket.addressee_id == addressee_id,
+            Picket.id.is_distinct_from(but),
             Picket.starts_at.between(starts_at - NEAR_DAYS, starts_at + NEAR_DAYS),
             Picket.state.in_(told) | (Picket.created_by == account.id) & Picket.state.in_(("draft", "review")),
         )
@@ -170,7 +176,9 @@ def find_nearby(account: Account, addressee_id: int, city: City, starts_at: date
     near = []
     for picket, its_city in rows:
         kilometres = kilometres_between(city.lat, city.lon, its_city.lat, its_city.lon)
-        if kilometres <= NEAR_KILOMETRES:
+        where = picket.petition_id, its_city.country_code
+        is_told = picket.state != PicketState.NOTIFIED or may(account, Action.ANNOUNCE_PICKET, *where)
+        if kilometres <= NEAR_KILOMETRES and is_told:
             is_mine = services.may_look_after(account, picket, its_city.country_code)
             near.append(NearbyPicket(picket, its_city, round(kilometres), is_mine))
     return sorted(near, key=lambda one: (one.kilometres, one.picket.starts_at))
@@ -185,6 +193,7 @@ def change_picket(
     """
     page = services.begin_change(account, picket_id, *EDITABLE)
     picket = page.picket
+    was = picket.starts_at, picket.people
     if picket.revision != revision:
         db.session.rollback()
         raise EditedMeanwhileError
@@ -196,18 +205,15 @@ def change_picket(
     for name in changed:
         setattr(picket, name, values[name])
     if moved:
-        # Shifts keep their place within the hours.
-        later = {"starts_at": Shift.starts_at + moved, "ends_at": Shift.ends_at + moved}
-        db.session.execute(update(Shift).where(Shift.picket_id == picket.id).values(later))
+        shifts.move_shifts(picket, moved)
     picket.revision += 1
+    if is_told(page.notice) and changed & set(FILED_FACTS) and not authority_told:
+        db.session.rollback()
+        raise AuthorityNotToldError
     if page.state is PicketState.DRAFT:
         picket.state = PicketState.DRAFT  # A review that ran out has left one.
     else:
-        if page.notice.filed_at is not None and changed & set(FILED_FACTS) and not authority_told:
-            db.session.rollback()
-            raise AuthorityNotToldError
-        if changed & set(RULED_FACTS):
-            _stop_unless_still_allowed(page)
+        _stop_unless_still_allowed(page, changed, *was)
     if page.state is PicketState.ANNOUNCED:
         picket.changed_at = func.now()
         picket.sequence += 1
@@ -219,13 +225,27 @@ def change_picket(
     wake(TaskName.PICKETS)
 
 
-def _stop_unless_still_allowed(page: PicketPage) -> None:
-    """What a coordinator has not agreed to must not come in by a change."""
-    looked = services.look_at_gate(page)
-    found = [*looked.blocks, *(one for one in looked.concerns if one.code not in page.picket.agreed_concerns)]
-    if found:
-        facts = services.facts_of(page.picket, page.city, page.notice)
+def is_told(notice: AssemblyNotice) -> bool:
+    """Whether an authority was told of the picket as it is, or answered."""
+    return notice.filed_at is not None or notice.granted or bool(notice.answer)
+
+
+def _stop_unless_still_allowed(page: PicketPage, changed: set[str], began_at: datetime, people: int) -> None:
+    """What a coordinator has not agreed to must not come in by a change. Of one that is under way, what the rules depend on stays."""
+    picket = page.picket
+    anew = {
+        code for fact in changed for code in WEIGHED_ANEW.get(fact, ()) if fact != "people" or picket.people > people
+    }
+    agreed = set() if "mode" in changed else set(picket.agreed_concerns) - anew
+    looked, facts = services.look_at_gate(page), services.facts_of(picket, page.city, page.notice)
+    reasons = []
+    if changed & set(RULED_FACTS):
+        found = [*looked.blocks, *(one for one in looked.concerns if one.code not in agreed)]
         reasons = [gate.explain(one, facts) for one in found]
+    is_another = "mode" in changed or began_at.astimezone(page.zone).date() != page.starts.date()
+    if is_another and (page.notice.granted or gate.rests_on_an_answer(facts)):
+        reasons.append(_("What the authority allowed or answered was about another day, or another kind of picket."))
+    if reasons:
         db.session.rollback()
         raise WordWouldBeNeededError(reasons)
 
@@ -249,6 +269,7 @@ def cancel_picket(account: Account, picket_id: UUID, reason: str, note: str) -> 
     services.move(picket, PicketState.CANCELLED)
     if picket.announced_at is not None:
         _tell_participants(picket, BroadcastKind.CANCELLED)
+    services.tell_organisers(picket.id, but=account.id)
     db.session.flush()
     _write_down(PICKET_CANCELLED, account, picket, page.city, reason=reason)
     db.session.commit()
@@ -283,14 +304,16 @@ def offer_help(account: Account, picket_id: UUID, note: str) -> None:
     ).first()
     if done is not None:
         _write_down(HELP_OFFERED, account, picket, city)
+        services.tell_organisers(picket_id, but=account.id)
     db.session.commit()
 
 
 def answer_offer(account: Account, picket_id: UUID, account_id: int, *, accepted: bool) -> None:
     """Take somebody in who offered to help, or decline. Commits. Raises NotFoundError."""
-    page = services.find_picket(account, picket_id)
+    page = services.begin_change(account, picket_id, *PicketState)
     offer = next((one for one in page.organisers if one.account_id == account_id and one.accepted_at is None), None)
     if offer is None:
+        db.session.rollback()
         raise NotFoundError
     if accepted:
         offer.accepted_at = func.now()
@@ -306,14 +329,15 @@ def answer_offer(account: Account, picket_id: UUID, account_id: int, *, accepted
 
 def add_shift(account: Account, picket_id: UUID, role: str, starts_at: datetime, ends_at: datetime, seats: int) -> None:
     """Add a shift. Commits. Raises NotFoundError, NotNowError."""
-    services.begin_change(account, picket_id, *EDITABLE, PicketState.REVIEW)
+    page = services.begin_change(account, picket_id, *EDITABLE, PicketState.REVIEW)
+    page.picket.revision += 1  # The printed list of shifts is old now.
     db.session.add(Shift(id=uuid4(), picket_id=picket_id, role=role, starts_at=starts_at, ends_at=ends_at, seats=seats))
     db.session.commit()
 
 
 def remove_shift(account: Account, picket_id: UUID, shift_id: UUID) -> None:
     """Take away a shift that nobody took. Commits. Raises NotFoundError, NotNowError, TakenShiftError."""
-    services.begin_change(account, picket_id, *EDITABLE, PicketState.REVIEW)
+    page = services.begin_change(account, picket_id, *EDITABLE, PicketState.REVIEW)
     # Whoever takes it locks it, too.
     shift = db.session.get(Shift, shift_id, with_for_update=True)
     if shift is None or shift.picket_id != picket_id:
@@ -322,6 +346,7 @@ def remove_shift(account: Account, picket_id: UUID, shift_id: UUID) -> None:
     if db.session.scalar(select(ShiftTaker.shift_id).where(ShiftTaker.shift_id == shift_id).limit(1)) is not None:
         db.session.rollback()
         raise TakenShiftError
+    page.picket.revision += 1  # As above.
     db.session.execute(delete(Shift).where(Shift.id == shift_id))
     db.session.commit()
 

@@ -138,16 +138,6 @@ def find_rule(country: str, region: str, city: str, mode: str = "static_assembly
     return _rules().get((country, "", mode))
 
 
-def rules_of(country: str) -> list[Rule]:
-    """All rules of a country, as the file has them."""
-    return [rule for rule in _rules().values() if rule.country_code == country]
-
-
-def modes_of(country: str, region: str, city: str) -> list[str]:
-    """The modes that have a rule at a place, in the order of MODE_LABELS. None has, where the country is not in the table."""
-    return [mode for mode in MODE_LABELS if find_rule(country, region, city, mode) is not None]
-
-
 def is_stale(rule: Rule, today: date) -> bool:
     """Whether the rule was checked longer ago than STALE_AFTER."""
     return today - rule.checked_on > STALE_AFTER

@@ -7,34 +7,48 @@ somebody else's gets one and the same answer, so that nobody learns who comes.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import ColumnElement, delete, func, select
 
 from core.addresses import canonical_mailbox, is_throwaway
 from core.answers import forget_about
 from core.config import LANGUAGES
+from core.errors import describe
 from core.extensions import db
 from core.inbox import InboxEvent
 from core.keyring import Keyring
 from core.outbox import queue_mail
 from core.records import decrypt_record, destroy_row_key, encrypt_record, new_row_key, open_row_key
+from core.sealing import KeyNotHeldError, SealingError
 from core.typed import normal_email, tidy_line
 from pickets import mails
 from pickets.models import Participant, ParticipantState, Picket, PicketState, Shift, ShiftTaker
-from pickets.taking import MAX_ALIAS, MOST_PEOPLE, MOST_SHIFTS
+from pickets.taking import (
+    MAILS_A_DAY,
+    MAX_ALIAS,
+    MOST_A_NETWORK,
+    MOST_PEOPLE,
+    MOST_SHIFTS,
+    MOST_UNKNOWN,
+    SURE_BEFORE,
+    UNCONFIRMED_A_NETWORK,
+    UNCONFIRMED_AN_HOUR,
+    UNCONFIRMED_UNKNOWN,
+)
+
+log = logging.getLogger(__name__)
 
 TABLE = "participants"
 SHIFT_LIST = "shift_list"
-MAILS_A_DAY = 3
-"""To one mailbox for one picket, so that the form fills nobody's inbox."""
-MOST_A_NETWORK = 20
-"""Joined without an address from one network on one day: a household, or a bus. Beyond it an address is asked for."""
 CONFIRM_WITHIN = timedelta(days=7)
+DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +58,7 @@ class Told:
     answer: str | None
     mails: int = 0
     about: UUID | None = None
-    """The participant whose data the answer tells, and with whom it is erased."""
+    """The participant whose data the answer tells, and with whom it is erased; of a list, the picket whose participants it tells."""
 
 
 INVALID = Told("invalid")
@@ -55,9 +69,14 @@ INVALID = Told("invalid")
 
 def record_join(event: InboxEvent, payload: Mapping[str, Any], keyring: Keyring) -> Told:
     """A `join` event. With an address nothing counts before it is confirmed, and the answer is always `mail`."""
-    picket = _open_picket(_uuid(payload.get("picket")), event.received_at)
-    people = payload.get("people")
-    if picket is None or not isinstance(people, int) or not 1 <= people <= MOST_PEOPLE:
+    picket_id, people = _uuid(payload.get("picket")), payload.get("people")
+    picket = _hold(picket_id) if picket_id else None
+    if (
+        picket is None
+        or not _is_open(picket, event.received_at)
+        or not isinstance(people, int)
+        or not 1 <= people <= MOST_PEOPLE
+    ):
         return Told("closed")
     language = payload["language"] if payload.get("language") in LANGUAGES else "en"
     alias = tidy_line(str(payload.get("alias") or ""))[:MAX_ALIAS]
@@ -71,7 +90,7 @@ def record_join(event: InboxEvent, payload: Mapping[str, Any], keyring: Keyring)
     )
     if payload.get("email"):
         return _ask_to_confirm(picket, participant, payload, alias, language, keyring)
-    if participant.network is not None and _from_network(participant) >= MOST_A_NETWORK:
+    if _is_beyond(participant, people):
         return Told("many")
     participant.state = ParticipantState.COMING
     _store(participant, {"alias": alias, "language": language} if alias else None)
@@ -88,8 +107,8 @@ def _ask_to_confirm(
     participant.mailbox_hmac = keyring.participant_hmac(picket.id, canonical_mailbox(email))
     same = Participant.picket_id == picket.id, Participant.mailbox_hmac == participant.mailbox_hmac
     known = db.session.scalars(select(Participant).where(*same).order_by(Participant.joined_at)).all()
-    day_ago = participant.joined_at - timedelta(days=1)
-    if sum(one.joined_at > day_ago for one in known) >= MAILS_A_DAY:
+    day_ago = participant.joined_at - DAY
+    if sum(one.joined_at > day_ago for one in known) >= MAILS_A_DAY or _is_flood(participant):
         return Told("mail")
     shift = _uuid(payload.get("shift"))
     record = {"alias": alias, "email": email, "language": language, "shift": str(shift) if shift else None}
@@ -113,14 +132,14 @@ def _store(participant: Participant, record: Mapping[str, Any] | None) -> tuple[
 
 def confirm_join(event: InboxEvent, payload: Mapping[str, Any], keyring: Keyring) -> Told:
     """A `join_confirm` event: the button of the mail. From now on they come, and have the shift that they chose if it is free."""
-    participant = _named_by("join", payload, keyring)
-    if participant is None or participant.mailbox_hmac is None:
+    found = _named_by("join", payload, keyring)
+    if found is None or found[0].mailbox_hmac is None:
         return INVALID
-    picket = _open_picket(participant.picket_id, event.received_at)
-    if picket is None:
-        return Told("closed")
+    participant, picket = found
     if participant.state == ParticipantState.COMING:
         return _own_page(participant, picket, keyring)
+    if not _is_open(picket, event.received_at):
+        return Told("closed")
     before = db.session.scalar(
         select(Participant)
         .where(
@@ -129,17 +148,32 @@ def confirm_join(event: InboxEvent, payload: Mapping[str, Any], keyring: Keyring
             Participant.state == ParticipantState.COMING,
         )
         .with_for_update()
+        .execution_options(populate_existing=True)
     )
+    record = _open(participant, keyring)
     if before is not None:
-        # The same mailbox joined anew: what was typed last holds, on the page that is there already.
-        before.people = participant.people
+        if participant.joined_at < before.joined_at:
+            record = {}  # The button of an older mail takes nothing back.
+        else:
+            _join_anew(before, participant, record, keyring)
         _forget(participant)
-        return _own_page(before, picket, keyring)
+        participant = before
     participant.state = ParticipantState.COMING
     db.session.flush()
-    record = _open(participant, keyring)
-    outcome = _take(participant, _uuid(record.get("shift"))) if record.get("shift") else ""
-    return _own_page(participant, picket, keyring, record, outcome)
+    outcome = _take(participant, _uuid(record["shift"]), picket, event.received_at) if record.get("shift") else ""
+    return _own_page(participant, picket, keyring, outcome=outcome)
+
+
+def _join_anew(before: Participant, participant: Participant, typed: Mapping[str, Any], keyring: Keyring) -> None:
+    """The same mailbox joined anew: what was typed last holds, on the page that is there already."""
+    before.people = participant.people
+    kept = _open(before, keyring)
+    if before.row_key_id is None or not (typed and kept):
+        return
+    # The key stays, for mails that wait to be sent are under it. An alias that was left empty takes away none.
+    key = open_row_key(before.row_key_id, keyring.private_keys)
+    record = {**kept, **typed, "alias": typed["alias"] or kept["alias"]}
+    before.sealed = encrypt_record(key, TABLE, before.id, record)
 
 
 # --- One's own page ------------------------------------------------------------------------------------------------------------
@@ -147,26 +181,37 @@ def confirm_join(event: InboxEvent, payload: Mapping[str, Any], keyring: Keyring
 
 def attend(event: InboxEvent, payload: Mapping[str, Any], keyring: Keyring) -> Told:
     """An `attend` event: what a participant does on their own page, and what it shows afterwards."""
-    participant = _named_by("attend", payload, keyring)
-    if participant is None or participant.state != ParticipantState.COMING:
+    found = _named_by("attend", payload, keyring)
+    if found is None or found[0].state != ParticipantState.COMING:
         return INVALID
-    picket = db.session.get_one(Picket, participant.picket_id)
+    participant, picket = found
     act, shift_id, outcome = payload.get("act"), _uuid(payload.get("shift")), ""
     if act == "leave":
         _forget(participant)
+        forget_about(picket.id)  # Lists of those who take its shifts.
         return Told("left")
-    if _open_picket(picket.id, event.received_at) is not None:
-        if act == "people" and isinstance(payload.get("people"), int) and 1 <= payload["people"] <= MOST_PEOPLE:
-            participant.people = payload["people"]
+    if _is_open(picket, event.received_at):
+        if act == "people":
+            outcome = _come_with(participant, payload.get("people"))
         elif act == "take":
-            outcome = _take(participant, shift_id)
+            outcome = _take(participant, shift_id, picket, event.received_at)
         elif act in ("drop", "confirm"):
             outcome = _change_shift(participant, shift_id, str(act))
     return _own_page(participant, picket, keyring, outcome=outcome)
 
 
-def _take(participant: Participant, shift_id: UUID | None) -> str:
-    """`taken`, `full` or `enough`. Of two who want the last seat the second finds it taken, because each locks the shift first."""
+def _come_with(participant: Participant, people: object) -> str:
+    """`many` when more cannot come without an address."""
+    if not isinstance(people, int) or not 1 <= people <= MOST_PEOPLE:
+        return ""
+    if participant.mailbox_hmac is None and people > participant.people and _is_beyond(participant, people):
+        return "many"
+    participant.people = people
+    return ""
+
+
+def _take(participant: Participant, shift_id: UUID | None, picket: Picket, at: datetime) -> str:
+    """`taken`, `sure`, `full` or `enough`. Of two who want the last seat the second finds it taken, because each locks the shift first."""
     if participant.mailbox_hmac is None or shift_id is None:
         return "full"  # A shift is confirmed the day before by mail, so it needs an address; the form says so.
     shift = db.session.get(Shift, shift_id, with_for_update=True, populate_existing=True)
@@ -180,9 +225,11 @@ def _take(participant: Participant, shift_id: UUID | None) -> str:
     mine = select(func.count()).select_from(ShiftTaker).where(ShiftTaker.participant_id == participant.id)
     if db.session.scalars(mine).one() >= MOST_SHIFTS:
         return "enough"
-    db.session.add(ShiftTaker(shift_id=shift_id, participant_id=participant.id))
+    is_sure = at >= min(shift.starts_at, picket.starts_at) - SURE_BEFORE
+    taker = ShiftTaker(shift_id=shift_id, participant_id=participant.id, confirmed_at=at if is_sure else None)
+    db.session.add(taker)
     db.session.flush()
-    return "taken"
+    return "sure" if is_sure else "taken"
 
 
 def _change_shift(participant: Participant, shift_id: UUID | None, act: str) -> str:
@@ -228,19 +275,28 @@ def _own_page(
 
 
 def tell_shifts(_event: InboxEvent, payload: Mapping[str, Any], keyring: Keyring) -> Told:
-    """A `shift_list` event of the console: aliases of those who took shifts, by shift. They were told that the organiser sees them."""
+    """A `shift_list` event of the console: aliases of those who took shifts, by shift. They were told that the organiser sees them.
+
+    When one of them leaves, the list is erased with all that is about them.
+    """
+    picket_id = _uuid(payload.get("picket"))
+    if picket_id is None or _hold(picket_id) is None:
+        return Told("{}")
     rows = db.session.execute(
         select(ShiftTaker.shift_id, ShiftTaker.confirmed_at, Participant)
         .join(Participant, Participant.id == ShiftTaker.participant_id)
         .join(Shift, Shift.id == ShiftTaker.shift_id)
-        .where(Shift.picket_id == _uuid(payload.get("picket")))
+        .where(Shift.picket_id == picket_id, Participant.state == ParticipantState.COMING)
         .order_by(ShiftTaker.taken_at, Participant.id)
+        # Whoever leaves meanwhile waits for this list, and finds it to be erased.
+        .with_for_update(read=True, of=Participant)
+        .execution_options(populate_existing=True)
     ).all()
     told: dict[str, list[tuple[str, bool]]] = {}
     for shift_id, confirmed, participant in rows:
         alias = _open(participant, keyring).get("alias", "")
         told.setdefault(str(shift_id), []).append((alias, confirmed is not None))
-    return Told(json.dumps(told, ensure_ascii=False))
+    return Told(json.dumps(told, ensure_ascii=False), about=picket_id)
 
 
 # --- Erasing ---------------------------------------------------------------------------------------------------------------
@@ -282,29 +338,80 @@ def _network(payload: Mapping[str, Any]) -> bytes | None:
         return None
 
 
-def _from_network(participant: Participant) -> int:
-    here = Participant.picket_id == participant.picket_id, Participant.network == participant.network
+# --- What one network can do -------------------------------------------------------------------------------------------------
+
+
+def _is_beyond(participant: Participant, people: int) -> bool:
+    """Whether, coming with so many, more people would come without an address from this network than may on one day."""
     unproved = Participant.mailbox_hmac.is_(None), Participant.state == ParticipantState.COMING
-    return db.session.scalars(select(func.count()).select_from(Participant).where(*here, *unproved)).one()
+    others = select(func.coalesce(func.sum(Participant.people), 0)).where(
+        *_from_there(participant), *unproved, Participant.id != participant.id
+    )
+    most = MOST_UNKNOWN if participant.network is None else MOST_A_NETWORK
+    return db.session.scalars(others).one() + people > most
 
 
-def _open_picket(picket_id: UUID | None, at: datetime) -> Picket | None:
-    """A picket that one could join when the event came."""
-    picket = db.session.get(Picket, picket_id) if picket_id else None
-    is_open = picket is not None and picket.state == PicketState.ANNOUNCED and at < picket.ends_at
-    return picket if is_open else None
+def _is_flood(participant: Participant) -> bool:
+    """Whether too many mails went out for this network, or this picket, to addresses that nobody has confirmed."""
+    waiting = Participant.picket_id == participant.picket_id, Participant.state == ParticipantState.PENDING
+    in_an_hour = Participant.joined_at > participant.joined_at - HOUR
+    most = UNCONFIRMED_UNKNOWN if participant.network is None else UNCONFIRMED_A_NETWORK
+    return _number(*waiting, *_from_there(participant)) >= most or _number(*waiting, in_an_hour) >= UNCONFIRMED_AN_HOUR
 
 
-def _named_by(purpose: str, payload: Mapping[str, Any], keyring: Keyring) -> Participant | None:
-    """Whom a token names, locked; None for one that we did not make."""
+def _from_there(participant: Participant) -> tuple[ColumnElement[bool], ...]:
+    """Who joined the same picket from the same network, or likewise from an unknown one, since the day before."""
+    return (
+        Participant.picket_id == participant.picket_id,
+        Participant.network.is_not_distinct_from(participant.network),
+        Participant.joined_at > participant.joined_at - DAY,
+    )
+
+
+def _number(*which: ColumnElement[bool]) -> int:
+    return db.session.scalars(select(func.count()).select_from(Participant).where(*which)).one()
+
+
+# --- Reading what is there ---------------------------------------------------------------------------------------------------
+
+
+def _hold(picket_id: UUID) -> Picket | None:
+    """A picket as it is now, which nobody changes or cancels before this transaction ends.
+
+    So a cancellation either finds whoever comes, to write to them, or is found here. Always before a participant is locked:
+    whoever erases all of them locks in this order, too.
+    """
+    return db.session.get(Picket, picket_id, with_for_update={"read": True}, populate_existing=True)
+
+
+def _is_open(picket: Picket, at: datetime) -> bool:
+    """Whether one could join it when the event came. Where the law allows a single person, nobody joins them."""
+    return picket.state == PicketState.ANNOUNCED and picket.mode != "single_person" and at < picket.ends_at
+
+
+def _named_by(purpose: str, payload: Mapping[str, Any], keyring: Keyring) -> tuple[Participant, Picket] | None:
+    """Whom a token names, locked, and their picket, held; None for one that we did not make."""
     participant_id = keyring.read_token(purpose, str(payload.get("token", "")))
-    found = db.session.get(Participant, participant_id, with_for_update=True) if participant_id else None
-    return found if found is not None and found.state != ParticipantState.LEFT else None
+    if participant_id is None:
+        return None
+    picket_id = db.session.scalar(select(Participant.picket_id).where(Participant.id == participant_id))
+    picket = _hold(picket_id) if picket_id else None
+    found = db.session.get(Participant, participant_id, with_for_update=True, populate_existing=True)
+    if picket is None or found is None or found.state == ParticipantState.LEFT:
+        return None
+    return found, picket
 
 
 def _open(participant: Participant, keyring: Keyring) -> dict[str, Any]:
-    """What they typed. Raises KeyNotHeldError."""
+    """What they typed; nothing, where it was erased or does not open. Raises KeyNotHeldError."""
     if participant.row_key_id is None or participant.sealed is None:
         return {}
-    key = open_row_key(participant.row_key_id, keyring.private_keys)
-    return decrypt_record(key, TABLE, participant.id, participant.sealed)
+    try:
+        key = open_row_key(participant.row_key_id, keyring.private_keys)
+        return decrypt_record(key, TABLE, participant.id, participant.sealed)
+    except KeyNotHeldError:
+        raise
+    except (LookupError, SealingError) as error:
+        # One row that is broken must not keep a whole list from its organiser, or anybody from leaving.
+        log.error("participant %s does not open: %s", participant.id, describe(error))
+        return {}

@@ -68,17 +68,21 @@ def particulars(card: PicketCard) -> list[str]:
     told = [petition]
     if card.report is not None:
         told.append(ngettext("%(num)s person came", "%(num)s people came", card.report.headcount))
-    if picket.place is None and picket.state == "announced":
-        told.append(_about_the_place(card))
+    told.append(about_the_place(card))
     if picket.bring:
         told.append(_("What to bring: %(things)s", things=picket.bring))
-    return told
+    return list(filter(None, told))
 
 
-def _about_the_place(card: PicketCard) -> str:
+def about_the_place(card: PicketCard) -> str:
+    """When the exact place will be told, and to whom; empty where it is told, and where it is too late to know it."""
+    if card.picket.place is not None or card.picket.state != "announced":
+        return ""
     if card.place_from is None:
-        return str(_("The exact place is told to participants who leave an address."))
+        return str(_("The exact place is told to participants who leave an address.")) if card.can_be_joined else ""
     moment = in_words(card.place_from, current_language())
+    if not card.can_be_joined:
+        return str(_("The exact place stands here from %(moment)s (local time).", moment=moment))
     text = _(
         "The exact place stands here from %(moment)s (local time). Who leaves an address learns it at once.",
         moment=moment,

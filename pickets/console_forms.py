@@ -83,7 +83,13 @@ class PicketForm(Revised):
         description=_l("Some rules depend on it. Rather too many than too few."),
     )
     place = line(_l("Exact place"), MAX_PLACE, _l("Write where exactly people meet."))
-    place_shown = OneOfField(_l("Who learns the exact place"), default=PlaceShown.EXACT)
+    place_shown = OneOfField(
+        _l("Who learns the exact place"),
+        default=PlaceShown.EXACT,
+        description=_l(
+            "Anybody with an address for mail can be a participant: this keeps the place from those who pass by, not from those who look for it."
+        ),
+    )
     district = line(_l("District"), MAX_PLACE, description=_l("What everybody reads when the exact place is hidden."))
     alias = line(
         _l("What you are called in public"),
@@ -105,7 +111,7 @@ class PicketForm(Revised):
         description=_l("On the safety card and for participants who left an address; never on the public page."),
     )
     differs = lines(_l("Why yours is another one"), MAX_NOTE)
-    told = BooleanField(_l("The authority knows of the new time and place, or need not."))
+    told = BooleanField(_l("The authority knows of the new time, place or kind, and has agreed where it has to."))
 
     where: PublicCity | City | None = None
     moments: tuple[datetime, datetime] | None = None
@@ -159,8 +165,16 @@ class PicketForm(Revised):
         if self.place_shown.data != PlaceShown.EXACT and not field.data:
             raise ValidationError(_("Write the district, so that people know roughly where it will be."))
 
-    def settle(self, now: datetime) -> bool:
-        """After `validate`: whether its hours can be. Beside the field stands why not."""
+    def validate_people(self, field: NumberField) -> None:
+        """Raises ValidationError for one person alone who expects others."""
+        if self.mode.data == "single_person" and field.data != 1:
+            raise ValidationError(_("One person alone is one. Enter 1, or choose another kind above."))
+
+    def settle(self, now: datetime, begun: datetime | None = None) -> bool:
+        """After `validate`: whether its hours can be. Beside the field stands why not.
+
+        `begun` is when the picket that is changed begins: as long as that stays, it may be over already.
+        """
         if self.where is None or not (self.day.data and self.begins.data and self.ends.data):
             return False
         zone, day = ZoneInfo(self.where.timezone), self.day.data
@@ -173,7 +187,7 @@ class PicketForm(Revised):
                 field.errors = [_("This time does not exist there on that day: the clocks go forward over it.")]
                 return False
         starts, ends = times
-        if starts <= now:
+        if starts <= now and starts != begun:
             self.day.errors = [_("This is over already. Choose a day and time that are still to come.")]
         elif starts > now + FURTHEST:
             self.day.errors = [_("This is more than a year ahead. Choose a nearer day.")]

@@ -13,7 +13,7 @@ from sqlalchemy import func
 
 from accounts import approvals
 from accounts.approvals import ApprovalKind, request_approval
-from accounts.models import Account, Approval
+from accounts.models import Account, Approval, ApprovalState
 from accounts.permissions import Action
 from core.audit import auditable, record
 from core.errors import DomainError
@@ -91,7 +91,7 @@ def submit(account: Account, picket_id: UUID, reason: str) -> UUID:
 
 
 def _page_of(approval: Approval) -> PicketPage:
-    picket = db.session.get_one(Picket, UUID(approval.object_id), with_for_update=True)
+    picket = db.session.get_one(Picket, UUID(approval.object_id), with_for_update=True, populate_existing=True)
     city = db.session.get_one(City, picket.city_id)
     notice = db.session.get_one(AssemblyNotice, picket.id)
     return PicketPage(picket, city, services.ministry_of(picket), notice, services.state_of(picket), ())
@@ -112,7 +112,8 @@ def _describe(approval: Approval) -> str:
 
 
 def _is_ripe(approval: Approval) -> bool:
-    return not what_blocks(_page_of(approval))
+    page = _page_of(approval)
+    return page.picket.state == PicketState.REVIEW and not what_blocks(page)
 
 
 def _publish(approval: Approval) -> None:
@@ -121,12 +122,15 @@ def _publish(approval: Approval) -> None:
     page.picket.agreed_concerns = [str(one.code) for one in looked.concerns]
     page.picket.announce_at = looked.public_from or func.now()
     services.move(page.picket, PicketState.NOTIFIED)
+    services.tell_organisers(page.picket.id, but=approval.decided_by)
 
 
 def _back_to_draft(approval: Approval) -> None:
-    picket = db.session.get(Picket, UUID(approval.object_id), with_for_update=True)
+    picket = db.session.get(Picket, UUID(approval.object_id), with_for_update=True, populate_existing=True)
     if picket is not None and picket.state == PicketState.REVIEW:
         services.move(picket, PicketState.DRAFT)
+        if approval.state == ApprovalState.REFUSED:
+            services.tell_organisers(picket.id, but=approval.decided_by)
 
 
 WORD = approvals.register(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_time
@@ -14,7 +15,7 @@ from wtforms.validators import Length, Optional, ValidationError
 
 from core.addresses import is_watched
 from core.fields import TOO_LONG, ChoiceField, DayField, NumberField
-from core.forms import MailAddress, PublicForm
+from core.forms import CarriedField, MailAddress, PublicForm
 from core.i18n import country_name, current_language, sort_key
 from core.lists import FilterForm
 from core.typed import tidy_line
@@ -121,3 +122,12 @@ class PeopleForm(PublicForm):
     """With how many one comes."""
 
     people = NumberField(_l("How many of you come"), 1, MOST_PEOPLE)
+    page = CarriedField()
+    """The own page that it stands on, which a number that cannot be leads back to."""
+
+    def shown_on(self) -> UUID | None:
+        """Where the answer is that this page was made of."""
+        try:
+            return UUID(self.page.data or "")
+        except ValueError:
+            return None

@@ -26,7 +26,7 @@ from pickets.assembly import (
     upper_bound,
     who_may_organise,
 )
-from pickets.deadlines import Window, filing_window, may_be_announced_from
+from pickets.deadlines import SOON, Window, filing_window, may_be_announced_from
 
 _UNKNOWN = (None, "prohibited_or_restricted")
 """Regimes under which somebody has to ask the authority first, whatever else is known."""
@@ -83,11 +83,6 @@ class Gate:
     window: Window | None
     """When a notice can be filed on the way that was taken; None without a rule."""
 
-    @property
-    def needs_word(self) -> bool:
-        """Whether a coordinator has something to weigh."""
-        return bool(self.concerns)
-
 
 def look(facts: Facts, now: datetime) -> Gate:
     """What the rules say of a picket at a moment (aware)."""
@@ -102,6 +97,11 @@ def look(facts: Facts, now: datetime) -> Gate:
     )
 
 
+def rests_on_an_answer(facts: Facts) -> bool:
+    """Whether nothing but what the authority answered lets the picket go on."""
+    return facts.answer and (facts.rule is None or facts.rule.regime in _UNKNOWN)
+
+
 def explain(finding: Finding, facts: Facts) -> str:
     """What a finding of these facts means and what to do now, in the language in force."""
     told = str(_SENTENCES[_variant(finding, facts)]) % _words(finding, facts)
@@ -114,7 +114,8 @@ def _taken(facts: Facts) -> Route | None:
 
 
 def _window(facts: Facts) -> Window | None:
-    if facts.rule is None:
+    """A figure that holds up to a number of people says nothing of more."""
+    if facts.rule is None or _is_large(facts.rule, facts.people):
         return None
     return filing_window(_taken(facts) or facts.rule, facts.starts_at, facts.zone, facts.country, facts.region)
 
@@ -129,6 +130,10 @@ def _public_from(facts: Facts, now: datetime) -> datetime | None:
     return may_be_announced_from(rule, filed_at, facts.zone, facts.country, facts.region)
 
 
+def _is_large(rule: Rule, people: int) -> bool:
+    return rule.max_people is not None and people > rule.max_people
+
+
 def _is_small(facts: Facts) -> bool:
     """Whether nothing was filed for fewer people than the rule begins at."""
     begins_at = facts.rule.min_people if facts.rule else None
@@ -141,6 +146,10 @@ def _blocks(facts: Facts, now: datetime, window: Window | None, public_from: dat
     last = window.last if window else None
     if _utc(now) >= _utc(facts.starts_at):
         yield Finding("over", facts.starts_at)
+    if facts.mode == "single_person" and facts.people > 1:
+        yield Finding("not_alone")
+    if taken and taken.code == "spontaneous" and _utc(facts.starts_at) - _utc(now) > SOON:
+        yield Finding("not_spontaneous", facts.starts_at)
     if not facts.brief_read:
         yield Finding("brief")
     if regime in _UNKNOWN and not facts.answer:
@@ -176,7 +185,7 @@ def _concerns(facts: Facts, now: datetime, window: Window | None) -> Iterator[Fi
         yield Finding("not_eligible" if facts.eligible == "no" else "eligibility_unsure")
     if _is_small(facts) and rule.regime in ("notification", "permit"):
         yield Finding("small")
-    if rule.max_people is not None and facts.people > rule.max_people:
+    if _is_large(rule, facts.people):
         yield Finding("large")
     if rule.confidence == "low":
         yield Finding("low_confidence")
@@ -273,6 +282,12 @@ _MAY_NAME_OTHER_WAYS = frozenset(
 _SENTENCES = {
     "another_way": _l("There is a shorter way, “%(way)s” (%(period)s). %(condition)s"),
     "over": _l("The picket began on %(moment)s, local time. What is over cannot be announced; choose another day."),
+    "not_alone": _l(
+        "One person alone is one, and the number expected is %(people)s. Choose another kind of picket, or expect one person."
+    ),
+    "not_spontaneous": _l(
+        "Nothing that begins on %(moment)s, local time, is spontaneous: that is more than two days ahead. Take the ordinary way, or choose a nearer day."
+    ),
     "brief": _l("Nobody has read the safety brief. Read it to its end, and say that you have."),
     "ask": _l(
         "We do not know what the law asks for here. Ask there: %(authority)s. Write down who said what and when."

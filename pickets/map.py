@@ -72,7 +72,7 @@ class Spot:
     number: int
     """Of pickets there."""
     is_over: bool
-    """All of them are over or cancelled."""
+    """None of them is to come."""
 
 
 @dataclass(frozen=True, slots=True)

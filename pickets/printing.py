@@ -12,14 +12,14 @@ from sqlalchemy.dialects.postgresql import insert
 
 from accounts.models import Account
 from core.config import LANGUAGES, current_config
-from core.errors import NotFoundError
+from core.errors import NotFoundError, NotNowError
 from core.extensions import db
 from core.queues import TaskName, wake
 from petitions import services as petition_services
 from pickets import services
 from pickets.assembly import find_rule
 from pickets.cities import city_name, native_name
-from pickets.models import City, Paper, PaperState, Picket, PlaceShown
+from pickets.models import City, Paper, PaperState, Picket, PicketState, PlaceShown
 from pickets.papers import PaperKind, PicketFacts, PrintedAppeal, PrintedShift, host_language
 
 PAPER_LABELS = {
@@ -33,6 +33,8 @@ PAPER_LABELS = {
     PaperKind.PASS: _l("Code for signing at the table"),
     PaperKind.PACK: _l("Everything in one archive, for printing without a network"),
 }
+WITH_PASS = (PicketState.NOTIFIED, PicketState.ANNOUNCED)
+"""When a picket has a pass: once a coordinator has agreed, until it is over or cancelled."""
 
 
 def list_papers(picket_id: UUID) -> dict[str, Paper]:
@@ -42,20 +44,32 @@ def list_papers(picket_id: UUID) -> dict[str, Paper]:
     return {row.kind: Paper(**row._mapping) for row in rows}  # noqa: SLF001  # The documented way to a row's names.
 
 
-def want_papers(account: Account, picket_id: UUID, kinds: Sequence[PaperKind]) -> None:
-    """Have papers drawn, or drawn anew. Commits, wakes. Raises NotFoundError."""
-    services.find_picket(account, picket_id)
-    for kind in kinds:
-        wanted = {"state": PaperState.WANTED, "attempts": 0, "wanted_at": func.now()}
-        row = insert(Paper).values(picket_id=picket_id, kind=kind, **wanted)
+def kinds_for(state: PicketState) -> Sequence[PaperKind]:
+    """What can be drawn for a picket: nothing once it is cancelled, and its pass only when it may be used."""
+    if state is PicketState.CANCELLED:
+        return ()
+    return [kind for kind in PaperKind if kind is not PaperKind.PASS or state in WITH_PASS]
+
+
+def want_papers(account: Account, picket_id: UUID, kind: PaperKind | None) -> None:
+    """Have a paper drawn, or drawn anew; with None all that can be. Commits, wakes. Raises NotFoundError, NotNowError."""
+    possible = kinds_for(services.find_picket(account, picket_id).state)
+    kinds = possible if kind is None else [one for one in possible if one is kind]
+    if not kinds:
+        raise NotNowError
+    for one in kinds:
+        wanted = {"state": PaperState.WANTED, "attempts": 0, "wanted_at": func.now(), "leased_until": None}
+        row = insert(Paper).values(picket_id=picket_id, kind=one, **wanted)
         db.session.execute(row.on_conflict_do_update(index_elements=["picket_id", "kind"], set_=wanted))
     db.session.commit()
     wake(TaskName.PICKETS)
 
 
 def take_paper(account: Account, picket_id: UUID, kind: str) -> tuple[bytes, str]:
-    """A paper that is drawn, and the picket's code. Raises NotFoundError."""
+    """A paper that is drawn, and the picket's code. Raises NotFoundError; NotNowError for a pass that may not be used."""
     page = services.find_picket(account, picket_id)
+    if kind == PaperKind.PASS and page.state not in WITH_PASS:
+        raise NotNowError
     paper = db.session.get(Paper, (picket_id, kind))
     if paper is None or paper.content is None:
         raise NotFoundError

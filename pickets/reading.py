@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
@@ -22,7 +22,10 @@ from pickets.pub import PublicCity, PublicPhoto, PublicPicket, PublicPicketRepor
 MOST_LISTED = 200
 PAST_LISTED = 50
 FEW = 6
-COMING = ("announced", "cancelled")
+MOST_READ = 2000
+"""What calendars, feeds and the search for the nearest look at: more than will ever be at once, so that none is left out."""
+KEPT = timedelta(days=60)
+"""How long after its end a picket stays in calendars and feeds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +61,22 @@ class PicketCard:
         return moment.astimezone(ZoneInfo(self.city.timezone)) if moment else None
 
     @property
+    def changed(self) -> datetime | None:
+        """When what people plan by was last changed, likewise. None for one that is not to come, or stands as it was announced."""
+        if self.picket.state != "announced" or not self.picket.sequence:
+            return None
+        return self.picket.changed_at.astimezone(ZoneInfo(self.city.timezone))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it was held."""
+        return self.picket.state in ("held", "reported")
+
+    @property
     def can_be_joined(self) -> bool:
         """Whether the form is shown. The worker decides by the moment of arrival."""
-        return self.picket.state == "announced"
+        # With a single person nobody may stand: a second one would make an assembly of it.
+        return self.picket.state == "announced" and self.picket.mode != "single_person"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,24 +125,23 @@ def list_past(language: str, where: Where = Where(), most: int = PAST_LISTED) ->
     return _cards(query.limit(most), language)
 
 
-def list_for_calendars(language: str, where: Where = Where(), kept: timedelta = timedelta(days=60)) -> list[PicketCard]:
-    """What calendars and feeds hold: all that is to come, and for a while what is over or cancelled."""
-    recent = PublicPicket.ends_at > func.now() - kept
-    query = _narrowed(where).where(recent).order_by(PublicPicket.starts_at, PublicPicket.id)
-    return _cards(query.limit(MOST_LISTED), language)
+def list_for_calendars(language: str, where: Where = Where(), most: int = MOST_READ) -> list[PicketCard]:
+    """What calendars and feeds hold, by its beginning: all that is to come, and with the room that is left what ended lately.
+
+    Cancelled ones are among both.
+    """
+    coming = list_coming(language, where, most)
+    lately = PublicPicket.ends_at <= func.now(), PublicPicket.ends_at > func.now() - KEPT
+    query = _narrowed(where).where(*lately).order_by(PublicPicket.starts_at.desc(), PublicPicket.id)
+    past = _cards(query.limit(most - len(coming)), language)
+    return sorted([*past, *coming], key=lambda one: (one.picket.starts_at, one.picket.id))
 
 
-def by_distance(cards: Sequence[PicketCard], city: PublicCity) -> list[PicketCard]:
-    """The same, the nearest to a city first."""
+def list_nearest(language: str, city: PublicCity, where: Where = Where()) -> list[PicketCard]:
+    """Pickets that are not over, the nearest to a city first."""
     measured = [
-        PicketCard(
-            one.picket,
-            one.city,
-            one.petition,
-            round(kilometres_between(city.lat, city.lon, one.city.lat, one.city.lon)),
-            one.report,
-        )
-        for one in cards
+        replace(one, kilometres=round(kilometres_between(city.lat, city.lon, one.city.lat, one.city.lon)))
+        for one in list_coming(language, where, MOST_READ)
     ]
     return sorted(measured, key=lambda one: (one.kilometres or 0, one.picket.starts_at))
 
@@ -169,12 +184,10 @@ def find_public(code: str, language: str) -> PicketView:
     if not cards:
         raise NotFoundError
     here = cards[0].picket.id
+    query = select(PublicShift).where(PublicShift.picket_id == here)
+    query = query.order_by(PublicShift.starts_at, PublicShift.role, PublicShift.id)
     with database_may_be_away():
-        shifts = db.session.scalars(
-            select(PublicShift)
-            .where(PublicShift.picket_id == here)
-            .order_by(PublicShift.starts_at, PublicShift.role, PublicShift.id)
-        ).all()
+        shifts = db.session.scalars(query).all() if cards[0].can_be_joined else []
         photos = db.session.execute(
             select(PublicPhoto.id, PublicPhoto.width, PublicPhoto.height, PublicPhoto.alt)
             .where(PublicPhoto.picket_id == here)
@@ -206,13 +219,10 @@ def find_city(country: str, slug: str) -> PublicCity:
     return city
 
 
-def cities_with_pickets(country: str | None = None) -> list[tuple[PublicCity, int, int]]:
-    """Cities that have or had pickets, each with how many are coming and how many were held."""
-    query = select(PublicPicket.city_id, PublicPicket.state, func.count()).group_by(
-        PublicPicket.city_id, PublicPicket.state
-    )
-    if country:
-        query = query.where(PublicPicket.country_code == country)
+def cities_with_pickets(where: Where = Where()) -> list[tuple[PublicCity, int, int]]:
+    """Cities that have or had pickets, each with how many are coming and how many were held. Cancelled ones do not count."""
+    columns = PublicPicket.city_id, PublicPicket.state
+    query = _narrowed(where).with_only_columns(*columns, func.count()).group_by(*columns)
     coming, held = Counter[int](), Counter[int]()
     with database_may_be_away():
         for city_id, state, number in db.session.execute(query):

@@ -8,15 +8,17 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select, true
+from sqlalchemy import ColumnElement, Select, String, and_, cast, false, func, or_, select, true
 
-from accounts.models import Account, Approval, ApprovalState
+from accounts.mailing import News, tell_if_possible
+from accounts.models import Account, Approval, ApprovalState, Grant
 from accounts.permissions import RULES, Action, may
+from core.config import current_config
 from core.errors import NotFoundError, NotNowError
 from core.extensions import db
 from core.lists import FilterForm, Listing, read_page
 from core.outbox import OutboxMail
-from petitions.models import Addressee
+from petitions.models import Addressee, Petition, PetitionState
 from pickets import gate
 from pickets.assembly import find_rule
 from pickets.gate import Facts, Gate
@@ -26,6 +28,7 @@ from pickets.models import (
     BroadcastMail,
     City,
     Participant,
+    ParticipantState,
     Picket,
     PicketOrganiser,
     PicketState,
@@ -78,12 +81,10 @@ class PicketLine:
 
 @dataclass(frozen=True, slots=True)
 class Coming:
-    """How many come."""
+    """How many come. Those who have not confirmed their address are not told: an organiser could try whether an address is known."""
 
     people: int
     joined: int
-    waiting: int
-    """Those who have not confirmed their address yet."""
 
 
 def now() -> datetime:
@@ -152,21 +153,54 @@ def waiting_review(picket_id: UUID) -> Approval | None:
     )
 
 
-def last_refusal(picket_id: UUID) -> Approval | None:
-    """The newest request, if a coordinator did not agree to it."""
-    newest = db.session.scalar(
-        select(Approval)
-        .where(Approval.kind == REVIEW, Approval.object_id == str(picket_id))
-        .order_by(Approval.requested_at.desc())
-        .limit(1)
+def last_review(picket_id: UUID) -> Approval | None:
+    """The newest request that a coordinator decided, that ran out, or that waits."""
+    newest = select(Approval).where(Approval.kind == REVIEW, Approval.object_id == str(picket_id))
+    return db.session.scalar(newest.order_by(Approval.requested_at.desc()).limit(1))
+
+
+def somebody_may(action: Action, picket_id: UUID, but: int | None = None) -> bool:
+    """Whether anybody who can log in, other than `but`, may do this with a picket."""
+    able = (
+        select(Account.id)
+        .select_from(Picket)
+        .join(City, City.id == Picket.city_id)
+        .join(Grant, _grants(action))
+        .join(Account, Account.id == Grant.account_id)
+        .where(Picket.id == picket_id, Account.is_active, Account.enrolled_at.is_not(None))
     )
-    return newest if newest is not None and newest.state == ApprovalState.REFUSED else None
+    return db.session.scalar(able.where(Account.id.is_distinct_from(but)).limit(1)) is not None
+
+
+def _grants(action: Action) -> ColumnElement[bool]:
+    """That a `Grant` covers an action on a `Picket` joined with its `City`."""
+    return and_(
+        Grant.role.in_(RULES[action].roles or ()),
+        or_(Grant.petition_id.is_(None), Grant.petition_id == Picket.petition_id),
+        or_(Grant.country_code.is_(None), Grant.country_code == City.country_code),
+    )
+
+
+def petition_state_of(picket: Picket) -> PetitionState:
+    """Where its petition stands, on which it depends whether the picket is public and papers can be signed."""
+    return PetitionState(db.session.get_one(Petition, picket.petition_id).state)
+
+
+def tell_organisers(picket_id: UUID, but: int | None) -> None:
+    """Write to those who organise a picket, other than `but`, that there is news of it. Does not commit."""
+    mine = PicketOrganiser.picket_id == picket_id, PicketOrganiser.accepted_at.is_not(None)
+    people = select(Account).join(PicketOrganiser).where(*mine, Account.is_active, Account.id.is_distinct_from(but))
+    for account in db.session.scalars(people):
+        tell_if_possible(account, News.PICKET, link=f"{current_config().console_url}/pickets/{picket_id}")
 
 
 def begin_change(account: Account, picket_id: UUID, *states: PicketState) -> PicketPage:
-    """A picket, locked until the end of the transaction, in one of these states. Raises NotFoundError, NotNowError."""
+    """A picket, locked until the end of the transaction, in one of these states. Raises NotFoundError, NotNowError.
+
+    Whoever joins meanwhile waits (pickets.attending): a change reaches them, or they find it made.
+    """
     find_picket(account, picket_id)
-    db.session.get(Picket, picket_id, with_for_update=True, populate_existing=True)
+    db.session.get(Picket, picket_id, with_for_update={"key_share": True}, populate_existing=True)
     page = find_picket(account, picket_id)
     if page.state not in states:
         db.session.rollback()
@@ -255,14 +289,9 @@ def _line(picket: Picket) -> PicketLine:
 
 def count_coming(picket_id: UUID) -> Coming:
     """How many said that they come. Who they are is nobody's to know."""
-    rows = db.session.execute(
-        select(Participant.state, func.sum(Participant.people), func.count(Participant.id))
-        .where(Participant.picket_id == picket_id)
-        .group_by(Participant.state)
-    ).all()
-    totals = {state: (people, joined) for state, people, joined in rows}
-    people, joined = totals.get("coming", (0, 0))
-    return Coming(people, joined, totals.get("pending", (0, 0))[1])
+    coming = Participant.picket_id == picket_id, Participant.state == ParticipantState.COMING
+    totals = select(func.coalesce(func.sum(Participant.people), 0), func.count()).where(*coming)
+    return Coming(*db.session.execute(totals).one())
 
 
 def list_shifts(picket_id: UUID) -> list[tuple[Shift, int, int]]:
@@ -286,20 +315,30 @@ def list_shifts(picket_id: UUID) -> list[tuple[Shift, int, int]]:
 
 
 def list_broadcasts(picket_id: UUID) -> list[tuple[Broadcast, int]]:
-    """What participants were told, the last first, each with how many of its mails have left."""
-    rows = db.session.scalars(
-        select(Broadcast).where(Broadcast.picket_id == picket_id).order_by(Broadcast.created_at.desc())
-    ).all()
-    left = dict[UUID, int]()
-    sent = (
-        select(BroadcastMail.broadcast_id, func.count())
-        .join(OutboxMail, OutboxMail.id == BroadcastMail.mail_id)
-        .where(OutboxMail.state == "sent", BroadcastMail.broadcast_id.in_([one.id for one in rows]))
-        .group_by(BroadcastMail.broadcast_id)
+    """What participants were told, the last first, each with how many of its mails have left.
+
+    `failed` of each is how many could not be delivered. What else was queued is on its way, or was no longer to be sent.
+    """
+    ended = (
+        select(
+            func.count().filter(OutboxMail.state == "sent").label("sent"),
+            func.count().filter(OutboxMail.state == "failed").label("failed"),
+        )
+        .join(BroadcastMail, BroadcastMail.mail_id == OutboxMail.id)
+        .where(BroadcastMail.broadcast_id == Broadcast.id)
+        .lateral()
     )
-    for broadcast_id, number in db.session.execute(sent):
-        left[broadcast_id] = number
-    return [(one, one.sent if one.sent is not None else left.get(one.id, 0)) for one in rows]
+    rows = db.session.execute(
+        select(
+            *(Broadcast.id, Broadcast.kind, Broadcast.queued, Broadcast.created_at, Broadcast.finished_at),
+            func.coalesce(Broadcast.sent, ended.c.sent).label("sent"),
+            func.coalesce(Broadcast.failed, ended.c.failed).label("failed"),
+        )
+        .join(ended, true())
+        .where(Broadcast.picket_id == picket_id)
+        .order_by(Broadcast.created_at.desc())
+    )
+    return [(Broadcast(**row._mapping), row.sent) for row in rows]  # noqa: SLF001  # The documented way to a row's names.
 
 
 def names_of(organisers: Sequence[PicketOrganiser]) -> dict[int, str]:
@@ -321,8 +360,11 @@ def city_of(city_id: int) -> City:
 
 
 def unfinished(account: Account) -> list[PicketLine]:
-    """One's own drafts that are still to come."""
-    return _lines_of(_own(account).where(Picket.state == PicketState.DRAFT, Picket.starts_at > func.now()))
+    """One's own drafts that are still to come, those included about which nobody answered."""
+    pending = Approval.kind == REVIEW, Approval.state == ApprovalState.PENDING, Approval.expires_at > func.now()
+    asked = select(Approval.id).where(*pending, Approval.object_id == cast(Picket.id, String)).exists()
+    drafts = or_(Picket.state == PicketState.DRAFT, and_(Picket.state == PicketState.REVIEW, ~asked))
+    return _lines_of(_own(account).where(drafts, Picket.starts_at > func.now()))
 
 
 def without_report(account: Account) -> list[PicketLine]:
@@ -346,18 +388,17 @@ def _lines_of(query: Select[Picket]) -> list[PicketLine]:
 def orphaned(account: Account) -> list[PicketLine]:
     """Coming pickets of a coordinator's that nobody looks after any more, because every organiser has lost the role."""
     coming = Picket.starts_at > func.now(), Picket.state.in_((PicketState.NOTIFIED, PicketState.ANNOUNCED))
-    query = select(Picket).join(City, City.id == Picket.city_id)
-    found = _lines_of(query.where(covered(account, Action.DECIDE_PICKET), *coming))
-    return [line for line in found if not _has_organiser(line)]
-
-
-def _has_organiser(line: PicketLine) -> bool:
-    accepted = select(PicketOrganiser.account_id).where(
-        PicketOrganiser.picket_id == line.picket.id, PicketOrganiser.accepted_at.is_not(None)
+    organised = (
+        select(PicketOrganiser.account_id)
+        .join(Account)
+        .join(Grant, Grant.account_id == Account.id)
+        .where(PicketOrganiser.picket_id == Picket.id, PicketOrganiser.accepted_at.is_not(None))
+        .where(Account.is_active, _grants(Action.ANNOUNCE_PICKET))
+        .correlate(Picket, City)
+        .exists()
     )
-    people = db.session.scalars(select(Account).where(Account.id.in_(accepted), Account.is_active))
-    where = line.picket.petition_id, line.city.country_code
-    return any(may(one, Action.ANNOUNCE_PICKET, *where) for one in people)
+    query = select(Picket).join(City, City.id == Picket.city_id)
+    return _lines_of(query.where(covered(account, Action.DECIDE_PICKET), *coming, ~organised))
 
 
 def offers_waiting(account: Account) -> int:

@@ -1,11 +1,13 @@
-"""Who takes which shift: the console asks, and the worker answers to the browser that asked."""
+"""Shifts move with their picket. Who takes which the console asks, and the worker answers to the browser that asked."""
 
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 from flask_babel import lazy_gettext as _l
+from sqlalchemy import select, update
 
 from accounts.models import Account
 from core.answers import public_key, read_answer
@@ -14,9 +16,21 @@ from core.extensions import db
 from core.inbox import add_event
 from core.queues import TaskName, wake
 from pickets import services
+from pickets.models import Picket, Shift, ShiftTaker
 
 KIND = "shift_list"
 ALIASES_READ = auditable("picket.shifts_read", _l("Read the aliases of those who take shifts of a picket"))
+
+
+def move_shifts(picket: Picket, by: timedelta) -> None:
+    """Shifts keep their place within the hours of a picket that moves. Who said yes to other hours has to confirm these. Does not commit."""
+    mine = select(Shift.id).where(Shift.picket_id == picket.id)
+    unseen = {"synchronize_session": False}
+    later = {"starts_at": Shift.starts_at + by, "ends_at": Shift.ends_at + by}
+    db.session.execute(update(Shift).where(Shift.picket_id == picket.id).values(later), execution_options=unseen)
+    db.session.execute(
+        update(ShiftTaker).where(ShiftTaker.shift_id.in_(mine)).values(confirmed_at=None), execution_options=unseen
+    )
 
 
 def ask_aliases(account: Account, picket_id: UUID, secret: str) -> UUID:

@@ -46,7 +46,16 @@ Handler = Callable[[Sequence[Opened], Keyring], Sequence[Outcome]]
 
 
 def _one_by_one(handle: Callable[[InboxEvent, Mapping[str, Any], Keyring], Outcome]) -> Handler:
-    return lambda opened, keyring: [handle(event, payload, keyring) for event, payload in opened]
+    def deal(opened: Sequence[Opened], keyring: Keyring) -> Sequence[Outcome]:
+        outcomes = []
+        for event, payload in opened:
+            outcomes.append(outcome := handle(event, payload, keyring))
+            if outcome.answer is not None and isinstance(payload.get("answer_key"), str):
+                # At once, not when all are dealt with: the next event may erase whom this answer is about, and it with them.
+                answer(event.id, payload["answer_key"], outcome.answer.encode(), ANSWER_LIFETIME, outcome.about)
+        return outcomes
+
+    return deal
 
 
 def _told(handle: Callable[[InboxEvent, Mapping[str, Any], Keyring], Told]) -> Handler:
@@ -194,9 +203,6 @@ def _deal_with(opened: Sequence[Opened], keyring: Keyring, batch: Batch) -> Sequ
     try:
         with db.session.begin_nested():
             outcomes = HANDLERS[origin, kind](opened, keyring)
-            for event_id, (_, payload), outcome in zip(ids, opened, outcomes, strict=True):
-                if outcome.answer is not None and isinstance(payload.get("answer_key"), str):
-                    answer(event_id, payload["answer_key"], outcome.answer.encode(), ANSWER_LIFETIME, outcome.about)
             done = update(InboxEvent).where(InboxEvent.id == any_(literal(ids, ARRAY(Uuid))))
             # The session need not know, which would compare each event with each of these.
             unseen = {"synchronize_session": False}

@@ -25,7 +25,7 @@ from flask import current_app
 from flask_babel import force_locale
 from markupsafe import Markup
 from psycopg.errors import DeadlockDetected, LockNotAvailable
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import case, delete, exists, func, or_, select, update
 from sqlalchemy.exc import OperationalError
 
 from accounts.notices import TEMPLATE as STAFF_TEMPLATE
@@ -33,10 +33,12 @@ from core.config import Config
 from core.errors import describe
 from core.extensions import db
 from core.keyring import Keyring
-from core.outbox import MailPace, OutboxMail
+from core.outbox import MailPace, NotWantedError, OutboxMail
 from core.records import RowKey, decrypt_record, open_row_key
 from core.sealing import KeyNotHeldError, SealingError
 from petitions import states, updates
+from pickets import mails as picket_mails
+from pickets.models import BroadcastMail
 from worker.mailhosts import takes_mail
 
 log = logging.getLogger(__name__)
@@ -59,6 +61,9 @@ RUN_SECONDS = 20.0
 KEPT = timedelta(days=14)
 CONFIRM = "confirm"
 """Template of the mail that a signature waits for."""
+_TURN = case((OutboxMail.template == picket_mails.CANCELLED, 0), (OutboxMail.template == updates.TEMPLATE, 2), else_=1)
+"""Nobody may stand somewhere alone because a cancellation stood in line, and whoever waits for a code must not stand behind
+ten thousand who get news."""
 # That the address is wrong or gone (RFC 3463, X.1.1 to X.1.3, X.1.6; RFC 7505, X.1.10). A bare 550 may as well mean that it is
 # we who are not liked, and for that nobody's signature is rejected.
 _NO_SUCH_ADDRESS = re.compile(rb"5\.1\.(?:[1236]|10)\b")
@@ -116,8 +121,7 @@ def lease_due(rate: float) -> tuple[list[Lease], float]:
     mails = db.session.scalars(
         select(OutboxMail)
         .where(*due)
-        # Whoever waits for a code must not stand behind ten thousand who get news.
-        .order_by(OutboxMail.template == updates.TEMPLATE, OutboxMail.due_at)
+        .order_by(_TURN, OutboxMail.due_at)
         .limit(max(1, int(rate)))
         .with_for_update(skip_locked=True)
     ).all()
@@ -185,7 +189,7 @@ def _send_one(smtp: smtplib.SMTP, lease: Lease, keyring: Keyring, config: Config
         return  # The server was so slow that the lease ran out, and another mailer has it now.
     row = db.session.get(OutboxMail, lease.mail_id, populate_existing=True)
     if row is None or row.row_key_id is None or row.sealed is None:
-        _finish(lease, "failed", None)  # The person was erased meanwhile: there is nobody left to write to.
+        _finish(lease, "dropped", None)  # The person was erased meanwhile: there is nobody left to write to.
         return
     try:
         mail = decrypt_record(open_row_key(row.row_key_id, keyring.private_keys), "outbox", row.id, row.sealed)
@@ -200,9 +204,11 @@ def _send_one(smtp: smtplib.SMTP, lease: Lease, keyring: Keyring, config: Config
     try:
         if row.template == updates.TEMPLATE:
             mail |= updates.told(mail)
+        elif row.template in picket_mails.TEMPLATES:
+            mail |= picket_mails.told(row.template, mail)
         message = compose(row.template, mail, config, keyring.message_id(row.id, config.mail_from.rpartition("@")[2]))
-    except updates.NotWantedError:
-        _finish(lease, "failed", None)
+    except NotWantedError:
+        _finish(lease, "dropped", None)
         return
     except Exception as error:
         # One mail that cannot be written must not stop the others.
@@ -312,9 +318,14 @@ def _draw(template: str, part: str, mail: Mapping[str, Any], config: Config) -> 
 
 
 def forget_sent() -> None:
-    """Delete rows of mails that were sent or given up long ago, and keys that nothing but such a mail needed. Does not commit."""
+    """Delete rows of mails that were sent or given up long ago, and keys that nothing but such a mail needed. Does not commit.
+
+    Those of broadcasts stay until their picket's participants are erased: until then the organiser sees how many have left.
+    """
     done = OutboxMail.template == STAFF_TEMPLATE, OutboxMail.state != "queued", OutboxMail.row_key_id.is_not(None)
     db.session.execute(delete(RowKey).where(RowKey.id.in_(select(OutboxMail.row_key_id).where(*done))))
+    old = OutboxMail.state != "queued", OutboxMail.finished_at < func.now() - KEPT
     db.session.execute(
-        delete(OutboxMail).where(OutboxMail.state != "queued", OutboxMail.finished_at < func.now() - KEPT)
+        delete(OutboxMail).where(*old, ~exists().where(BroadcastMail.mail_id == OutboxMail.id)),
+        execution_options={"synchronize_session": False},
     )

@@ -131,14 +131,17 @@ def petitions_care() -> None:
 
 @shared_task(name=TaskName.PICKETS)
 def pickets_care() -> None:
-    """Make pickets public that may be, end those that are over, tell participants, draw papers: whatever is due."""
+    """Make pickets public that may be, end those that are over, tell participants: whatever is due. Then draw one paper."""
     care.announce_due()
     care.end_over()
     broadcasts.start_reminders()
     keyring = load_keyring(current_config())
-    drawing.draw_due(draw_paper, draw_pack, keyring)
-    for _lot in broadcasts.queue_lots(keyring):  # Last, for it raises when a key is away.
-        wake(TaskName.MAIL)
+    try:
+        for _lot in broadcasts.queue_lots(keyring):
+            wake(TaskName.MAIL)
+    finally:  # It raises when a key is away, which papers need not wait for.
+        if drawing.draw_next(draw_paper, draw_pack, keyring):
+            wake(TaskName.PICKETS)  # Whatever has become due meanwhile goes before the next one.
 
 
 @shared_task(name=TaskName.QUARANTINE)
@@ -253,7 +256,7 @@ def purge() -> None:
     db.session.commit()
     for forget in (
         forget_answers, forget_sent, forget_unreadable, forget_sessions, forget_account_requests, progress.forget_reports,
-        quarantine.forget_traces, attending.expire_unconfirmed, care.forget_networks, care.forget_photos,
+        quarantine.forget_traces, attending.expire_unconfirmed, care.forget_networks, care.forget_photos, care.forget_events,
     ):  # fmt: skip
         forget()
         db.session.commit()

@@ -55,13 +55,15 @@ GRANTS = [
     "GRANT SELECT, INSERT, UPDATE, DELETE ON picket_organisers, shifts, photos TO zbor_console",
     "GRANT SELECT, INSERT ON broadcasts TO zbor_console",
     "GRANT SELECT ON shift_takers, broadcast_mails TO zbor_console",
+    # When the hours of a shift move, whoever takes it confirms anew.
+    "GRANT UPDATE (confirmed_at) ON shift_takers TO zbor_console",
     # How many come, and nothing of who.
     "GRANT SELECT (id, picket_id, state, people, joined_at) ON participants TO zbor_console",
     # How many mails have left.
     "GRANT SELECT (id, state) ON outbox TO zbor_console",
-    "GRANT SELECT ON pickets, cities, assembly_notices, picket_organisers, shifts, papers, picket_reports TO zbor_worker",
-    "GRANT UPDATE (state, state_changed_at, announce_at, announced_at, changed_at, sequence, purged_at) ON pickets TO zbor_worker",
-    "GRANT UPDATE (state, revision, content, attempts, drawn_at) ON papers TO zbor_worker",
+    "GRANT SELECT ON pickets, cities, assembly_notices, shifts, papers TO zbor_worker",
+    "GRANT UPDATE (state, state_changed_at, announced_at, changed_at, purged_at) ON pickets TO zbor_worker",
+    "GRANT UPDATE (state, revision, content, attempts, leased_until, drawn_at) ON papers TO zbor_worker",
     "GRANT SELECT, INSERT, UPDATE, DELETE ON participants, shift_takers, broadcasts, broadcast_mails TO zbor_worker",
     # Whoever takes the last seat of a shift locks it, which PostgreSQL lets nobody do who may not change it.
     "GRANT UPDATE (seats) ON shifts TO zbor_worker",
@@ -198,6 +200,7 @@ def upgrade() -> None:
         sa.Column("cursor", sa.Uuid(), nullable=True),
         sa.Column("queued", sa.Integer(), server_default="0", nullable=False),
         sa.Column("sent", sa.Integer(), nullable=True),
+        sa.Column("failed", sa.Integer(), nullable=True),
         sa.Column("created_at", MOMENT, server_default=NOW, nullable=False),
         sa.Column("finished_at", MOMENT, nullable=True),
         sa.CheckConstraint("kind IN ('changed', 'cancelled', 'reminder')", name=op.f("ck_broadcasts_kind")),
@@ -217,6 +220,7 @@ def upgrade() -> None:
         sa.Column("content", sa.LargeBinary(), nullable=True),
         sa.Column("attempts", sa.SmallInteger(), server_default="0", nullable=False),
         sa.Column("wanted_at", MOMENT, server_default=NOW, nullable=False),
+        sa.Column("leased_until", MOMENT, nullable=True),
         sa.Column("drawn_at", MOMENT, nullable=True),
         sa.CheckConstraint("state IN ('wanted', 'ready', 'failed')", name=op.f("ck_papers_state")),
         sa.ForeignKeyConstraint(
@@ -374,6 +378,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("shift_id", "participant_id", name=op.f("pk_shift_takers")),
     )
     op.create_index(op.f("ix_shift_takers_participant_id"), "shift_takers", ["participant_id"])
+    op.drop_constraint(op.f("ck_outbox_state"), "outbox")
+    op.create_check_constraint(op.f("ck_outbox_state"), "outbox", "state IN ('queued', 'sent', 'failed', 'dropped')")
 
     for name, query in VIEWS.items():
         op.execute(f"CREATE VIEW pub.{name} WITH (security_barrier) AS {query}")
@@ -383,6 +389,18 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    """Nothing of those who came is left, nor what was asked for pickets that are no more."""
+    op.execute("DELETE FROM outbox WHERE template LIKE 'picket\\_%'")
+    op.execute("DELETE FROM answers WHERE about IN (SELECT id FROM participants UNION ALL SELECT id FROM pickets)")
+    op.execute("DELETE FROM row_keys WHERE id IN (SELECT row_key_id FROM participants)")
+    op.execute(
+        "UPDATE inbox SET state = 'unreadable', sealed = NULL, drained_at = now()"
+        " WHERE kind IN ('join', 'join_confirm', 'attend', 'shift_list') AND sealed IS NOT NULL"
+    )
+    op.execute("DELETE FROM approvals WHERE kind IN ('picket', 'photo')")
+    op.execute("UPDATE outbox SET state = 'failed' WHERE state = 'dropped'")
+    op.drop_constraint(op.f("ck_outbox_state"), "outbox")
+    op.create_check_constraint(op.f("ck_outbox_state"), "outbox", "state IN ('queued', 'sent', 'failed')")
     op.execute("REVOKE SELECT (id, state) ON outbox FROM zbor_console")
     for name in reversed(VIEWS):
         op.execute(f"DROP VIEW pub.{name}")

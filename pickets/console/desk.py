@@ -33,7 +33,7 @@ from pickets.console.frame import find, hours_there, show, span, tell
 from pickets.console_forms import CancelForm, PicketFilter, PicketForm, WordForm
 from pickets.deadlines import state_of, time_left
 from pickets.models import CANCEL_REASON_LABELS, PICKET_STATE_LABELS, SHOWN_LABELS, City, PicketState
-from pickets.services import PicketLine
+from pickets.services import PicketLine, PicketPage
 
 
 @bp.get("/pickets")
@@ -101,7 +101,7 @@ def overview(picket_id: UUID) -> ResponseReturnValue:
 def _overview(picket_id: UUID, form: WordForm, status: int = 200) -> ResponseReturnValue:
     page = find(picket_id)
     facts, looked = services.facts_of(page.picket, page.city, page.notice), services.look_at_gate(page)
-    now = services.now()
+    now, review = services.now(), services.waiting_review(picket_id)
     return show(
         "overview",
         page,
@@ -116,14 +116,28 @@ def _overview(picket_id: UUID, form: WordForm, status: int = 200) -> ResponseRet
         explain=lambda finding: gate.explain(finding, facts),
         coming=services.count_coming(picket_id),
         broadcasts=services.list_broadcasts(picket_id),
-        review=services.waiting_review(picket_id),
-        refused=services.last_refusal(picket_id),
+        review=review,
+        last_review=services.last_review(picket_id),
+        near=_others_near(page),
+        hours=_hours,
+        full_name=full_name,
+        has_decider=services.somebody_may(
+            Action.DECIDE_PICKET, picket_id, but=review.requested_by if review else current_user.id
+        ),
         window_state=state_of(looked.window, now) if looked.window else "unknown",
         left=span(time_left(looked.window.advised, now)) if looked.window and looked.window.advised else "",
         public_url=f"{current_config().public_url}/pickets/{page.picket.code}",
         cancel_reasons=CANCEL_REASON_LABELS,
         names=services.names_of(page.organisers),
     )
+
+
+def _others_near(page: PicketPage) -> Sequence[NearbyPicket]:
+    """Which others stand near one that is not agreed to yet: its day may have changed since that was asked."""
+    if page.state not in (PicketState.DRAFT, PicketState.REVIEW):
+        return ()
+    picket = page.picket
+    return announcing.find_nearby(current_user, picket.addressee_id, page.city, picket.starts_at, but=picket.id)
 
 
 @bp.post("/pickets/<uuid:picket_id>/submission")
@@ -151,33 +165,37 @@ def edit(picket_id: UUID) -> ResponseReturnValue:
     page = find(picket_id)
     if request.method == "GET":
         form = _form(page.city, formdata=None, data=PicketForm.typed(page.picket, page.zone))
-        return show("edit", page, form=form)
-    form, status = _form(page.city), 422
-    if form.validate() and form.settle(services.now()):
+        return _edit_page(page, form)
+    form = _form(page.city)
+    if form.validate() and form.settle(services.now(), page.picket.starts_at):
         try:
             announcing.change_picket(
                 current_user, picket_id, form.read_revision, form.values(), authority_told=bool(form.told.data)
             )
         except AuthorityNotToldError:
-            form.told.errors = [_("Tell the authority first, then tick this: the notice names time and place.")]
+            form.told.errors = [_("Tell the authority first, then tick this: it knows the picket as it was.")]
         except WordWouldBeNeededError as error:
             form.day.errors = [
                 _(
                     "With this change the rules would hold it back. Cancel this one and announce it anew, so that a coordinator looks at it."
                 )
             ]
-            return show("edit", page, 409, form=form, reasons=error.reasons)
+            return _edit_page(page, form, 409, reasons=error.reasons)
         except EditedMeanwhileError:
             page = find(picket_id)
             form.revision.data = str(page.picket.revision)
-            return show("edit", page, 409, form=form, theirs=PicketForm.typed(page.picket, page.zone))
+            return _edit_page(page, form, 409, theirs=PicketForm.typed(page.picket, page.zone))
         except NotNowError as error:
             tell(error)
             return redirect(url_for(".overview", picket_id=picket_id), 303)
         else:
             flash(_("Saved."), "good")
             return redirect(url_for(".overview", picket_id=picket_id), 303)
-    return show("edit", page, status, form=form)
+    return _edit_page(page, form, 422)
+
+
+def _edit_page(page: PicketPage, form: PicketForm, status: int = 200, **more: object) -> ResponseReturnValue:
+    return show("edit", page, status, form=form, is_told=announcing.is_told(page.notice), **more)
 
 
 @bp.route("/pickets/<uuid:picket_id>/cancel", methods=["GET", "POST"])

@@ -35,6 +35,7 @@ def show(template: str, page: PicketPage, status: int = 200, **context: object) 
         petition_title=title_of(page.picket.petition_id, current_language()),
         states=PICKET_STATE_LABELS,
         is_fixed=page.state not in EDITABLE,
+        petition_state=services.petition_state_of(page.picket),
         button=ButtonForm(formdata=None),
         **context,
     )

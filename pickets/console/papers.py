@@ -9,10 +9,11 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from accounts.permissions import Action, needs
+from core.errors import NotFoundError, NotNowError
 from core.waiting import look_again, looks, next_look
 from pickets import printing
 from pickets.console import bp
-from pickets.console.frame import find, show
+from pickets.console.frame import find, show, tell
 from pickets.models import PaperState
 from pickets.papers import PaperKind, host_language, words
 from pickets.printing import PAPER_LABELS
@@ -33,6 +34,7 @@ def papers(picket_id: UUID) -> ResponseReturnValue:
         page,
         papers=found,
         labels=PAPER_LABELS,
+        possible=printing.kinds_for(page.state),
         language=language,
         is_fallback=is_fallback,
         unread=[one for one in dict.fromkeys((language, "be")) if not words(one).reviewed_by],
@@ -47,8 +49,12 @@ def papers(picket_id: UUID) -> ResponseReturnValue:
 def want_papers(picket_id: UUID) -> ResponseReturnValue:
     """Have one drawn, or all of them."""
     asked = request.form.get("kind", "")
-    kinds = [one for one in PaperKind if asked in (one, "")]
-    printing.want_papers(current_user, picket_id, kinds)
+    if asked and asked not in PAPER_LABELS:
+        raise NotFoundError
+    try:
+        printing.want_papers(current_user, picket_id, PaperKind(asked) if asked else None)
+    except NotNowError as error:
+        tell(error)
     return redirect(url_for(".papers", picket_id=picket_id), 303)
 
 
@@ -56,7 +62,11 @@ def want_papers(picket_id: UUID) -> ResponseReturnValue:
 @needs(Action.SEE_PICKETS)
 def paper(picket_id: UUID, kind: str) -> ResponseReturnValue:
     """One of them, as a file."""
-    content, code = printing.take_paper(current_user, picket_id, kind)
+    try:
+        content, code = printing.take_paper(current_user, picket_id, kind)
+    except NotNowError as error:
+        tell(error)
+        return redirect(url_for(".papers", picket_id=picket_id), 303)
     is_pack = kind == PaperKind.PACK
     response = make_response(content)
     response.headers["Content-Type"] = "application/zip" if is_pack else "application/pdf"

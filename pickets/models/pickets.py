@@ -191,4 +191,6 @@ class Paper(Model):
     content: Mapped[bytes | None] = mapped_column(LargeBinary)
     attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     wanted_at: Mapped[CreatedAt]
+    leased_until: Mapped[Moment | None]
+    """Until then a worker draws it."""
     drawn_at: Mapped[Moment | None]

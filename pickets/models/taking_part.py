@@ -124,11 +124,13 @@ class Broadcast(Model):
     picket_id: Mapped[UUID] = mapped_column(ForeignKey("pickets.id", ondelete="CASCADE"))
     kind: Mapped[str]
     sequence: Mapped[int] = mapped_column(Integer)
-    """Of the picket, when this was to be told."""
+    """Of the picket, when this was to be told; of a reminder the minute of the beginning, counted from 1970."""
     cursor: Mapped[UUID | None] = mapped_column(Uuid)
     queued: Mapped[int] = mapped_column(Integer, server_default="0")
     sent: Mapped[int | None] = mapped_column(Integer)
     """How many left, once that is no longer counted from the outbox."""
+    failed: Mapped[int | None] = mapped_column(Integer)
+    """How many could not be delivered, likewise."""
     created_at: Mapped[CreatedAt]
     finished_at: Mapped[Moment | None]
 

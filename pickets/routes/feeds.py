@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import segno
 from flask import Response, jsonify, make_response, render_template, request, url_for
@@ -60,6 +60,32 @@ def _petition(slug: str) -> PetitionPage:
         raise NotFoundError from None
 
 
+class _Asked(NamedTuple):
+    """What narrows the lists of all pickets, as an address has it."""
+
+    where: Where
+    name: str
+    values: dict[str, Any]
+    """For the same list in another format."""
+    page: dict[str, Any]
+    """For the page with the same list."""
+
+
+def _asked() -> _Asked:
+    """By `?country=` (ISO 3166-1, two letters) and `?petition=` (its slug); empty ones narrow nothing. Raises NotFoundError."""
+    typed, slug = request.args.get("country"), request.args.get("petition")
+    code, petition = _country(typed) if typed else None, _petition(slug) if slug else None
+    names, values, page = list[str](), dict[str, Any](), dict[str, Any]()
+    if code:
+        names.append(country_name(code))
+        values["country"] = page["country"] = code
+    if petition:
+        names.append(petition.text.title)
+        values["petition"], page["petition"] = petition.petition.slug, petition.petition.id
+    where = Where(code, petition_id=petition.petition.id if petition else None)
+    return _Asked(where, _name_of(" · ".join(names)) if names else _("Pickets"), values, page)
+
+
 def _page(card: PicketCard) -> str:
     """Address of a picket's page, in full. The same in every language, so that it can name the picket."""
     return _full(url_for(".show", code=card.picket.code, lang=None))
@@ -83,10 +109,11 @@ def calendar(code: str) -> ResponseReturnValue:
 
 @bp.get("/pickets/calendar.ics")
 @open_to(EVERYBODY)
-@same_for_everybody(fresh=FRESH)
+@same_for_everybody("country", "petition", fresh=FRESH)
 def calendar_of_all() -> ResponseReturnValue:
-    """All that are to come, and those of the last weeks."""
-    return _calendar(_cards(Where()), _("Pickets"), "pickets")
+    """All that are to come, and those of the last weeks, narrowed as `_asked` says."""
+    asked = _asked()
+    return _calendar(_cards(asked.where), asked.name, "pickets")
 
 
 @bp.get("/pickets/in/<country>/calendar.ics")
@@ -141,15 +168,16 @@ def _calendar(cards: Sequence[PicketCard], name: str, filename: str) -> Response
 def feed(code: str) -> ResponseReturnValue:
     """One picket, told anew whenever something about it has changed (RFC 4287)."""
     card = reading.find_public(code, current_language()).card
-    return _feed([card], called(card), ".show", code=card.picket.code)
+    return _feed([card], called(card), url_for(".show", code=card.picket.code), code=card.picket.code)
 
 
 @bp.get("/pickets/feed.atom")
 @open_to(EVERYBODY)
-@same_for_everybody(fresh=FRESH)
+@same_for_everybody("country", "petition", fresh=FRESH)
 def feed_of_all() -> ResponseReturnValue:
-    """All that are to come, and those of the last weeks."""
-    return _feed(_cards(Where()), _("Pickets"), ".index")
+    """All that are to come, and those of the last weeks, narrowed as `_asked` says."""
+    asked = _asked()
+    return _feed(_cards(asked.where), asked.name, url_for(".index", **asked.page), **asked.values)
 
 
 @bp.get("/pickets/in/<country>/feed.atom")
@@ -158,7 +186,8 @@ def feed_of_all() -> ResponseReturnValue:
 def feed_of_country(country: str) -> ResponseReturnValue:
     """The same in one country."""
     code = _country(country)
-    return _feed(_cards(Where(code)), _name_of(country_name(code)), ".country", country=code.lower())
+    values: dict[str, Any] = {"country": code.lower()}
+    return _feed(_cards(Where(code)), _name_of(country_name(code)), url_for(".country", **values), **values)
 
 
 @bp.get("/pickets/in/<country>/<slug>/feed.atom")
@@ -168,7 +197,8 @@ def feed_of_city(country: str, slug: str) -> ResponseReturnValue:
     """The same in one city."""
     city = _city(country, slug)
     name = _name_of(full_name(city, current_language()))
-    return _feed(_cards(Where(city_id=city.id)), name, ".city", country=city.country_code.lower(), slug=city.slug)
+    values: dict[str, Any] = {"country": city.country_code.lower(), "slug": city.slug}
+    return _feed(_cards(Where(city_id=city.id)), name, url_for(".city", **values), **values)
 
 
 @bp.get("/pickets/for/<slug>/feed.atom")
@@ -178,11 +208,11 @@ def feed_of_petition(slug: str) -> ResponseReturnValue:
     """The same for one petition."""
     page = _petition(slug)
     cards = _cards(Where(petition_id=page.petition.id))
-    return _feed(cards, _name_of(page.text.title), "petitions.show", slug=slug)
+    return _feed(cards, _name_of(page.text.title), url_for("petitions.show", slug=slug), slug=slug)
 
 
 def _feed(cards: Sequence[PicketCard], name: str, page: str, **values: Any) -> Response:
-    """What was changed last comes first. `page` tells the same to people; `values` are what its address and the feed's name."""
+    """What was changed last comes first. `page` is the path of what tells the same to people; `values` are what names the feed."""
     here = request.endpoint or ""
     told = [
         {
@@ -201,7 +231,7 @@ def _feed(cards: Sequence[PicketCard], name: str, page: str, **values: Any) -> R
             name=name,
             id=_full(url_for(here, **values, lang=None)),
             own=_full(url_for(here, **values)),
-            page=_full(url_for(page, **values)),
+            page=_full(page),
             updated=max((changed_at(card) for card in cards), default=NEVER),
         )
     )
@@ -216,15 +246,11 @@ def _feed(cards: Sequence[PicketCard], name: str, page: str, **values: Any) -> R
 @open_to(EVERYBODY)
 @same_for_everybody("country", "petition", fresh=FRESH)
 def list_as_json() -> ResponseReturnValue:
-    """`pickets`: those to come and those of the last 60 days, cancelled ones included, by their beginning; 200 at most.
+    """`pickets`: all to come and those of the last 60 days, cancelled ones included, by their beginning.
 
     `?country=` (ISO 3166-1, two letters) and `?petition=` (its slug) narrow it. Each has the fields of `as_json` but `shifts`.
     """
-    country, petition = request.args.get("country"), request.args.get("petition")
-    narrowed = Where(
-        _country(country) if country else None, petition_id=_petition(petition).petition.id if petition else None
-    )
-    return open_to_other_sites(jsonify(pickets=[_told(card) for card in _cards(narrowed)]))
+    return open_to_other_sites(jsonify(pickets=[_told(card) for card in _cards(_asked().where)]))
 
 
 @bp.get("/pickets/<code>.json")
@@ -329,8 +355,7 @@ def _at(moment: datetime | None) -> str | None:
 def embed(code: str) -> ResponseReturnValue:
     """A card for an iframe on another site. It sets no cookie, and a page that shows it learns nothing of its readers."""
     card = reading.find_public(code, current_language()).card
-    told = {"card": card, "called": called(card), "when": when(card), "where": where(card)}
-    response = make_response(render_template("pickets/embed.html", **told))
+    response = make_response(render_template("pickets/embed.html", card=card, called=called(card)))
     response.headers["Content-Security-Policy"] = EMBED_CSP
     response.headers["X-Frame-Options"] = ""
     return open_to_other_sites(response)

@@ -10,7 +10,7 @@ from flask import make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from core.answers import browser_secret, keep_secret, new_secret
-from core.errors import UnavailableError
+from core.errors import NotFoundError, UnavailableError
 from core.forms import ButtonForm
 from core.i18n import current_language
 from core.security import EVERYBODY, open_to
@@ -112,20 +112,32 @@ def own_page(event_id: UUID) -> ResponseReturnValue:
     secret = browser_secret()
     told = joining.told(event_id, secret) if secret else None
     if isinstance(told, dict):
-        return _own(told)
+        return _own(told, PeopleForm(formdata=None, people=told["people"], page=str(event_id)))
     again = next_look(".own_page", MOST_LOOKS, event_id=event_id) if secret and told is None else None
     page = render_template("pickets/own_waiting.html", told=told, again=again)
     return look_again(page, again, seconds=min(2 * looks(), 15)), 400 if told == "invalid" else 200
 
 
-def _own(told: dict[str, Any], form: PeopleForm | None = None, status: int = 200) -> ResponseReturnValue:
-    view = reading.find_public(told["code"], current_language())
-    form = form or PeopleForm(formdata=None, people=told["people"])
+def _own(told: dict[str, Any], form: PeopleForm, status: int = 200) -> ResponseReturnValue:
+    try:
+        view = reading.find_public(told["code"], current_language())
+    except NotFoundError:
+        view = None  # Its petition was taken down. Whoever said that they come can leave all the same.
     form.event_id.data = str(uuid4())
+    card = view.card if view else None
     page = render_template(
-        "pickets/own.html", view=view, card=view.card, picket=view.card.picket, told=told, form=form, new_id=uuid4
+        "pickets/own.html", view=view, card=card, picket=card and card.picket, told=told, form=form, new_id=uuid4
     )
     return page, status
+
+
+def _own_again(token: str, form: PeopleForm) -> ResponseReturnValue:
+    """The own page as it was, with what is wrong beside the field."""
+    page, secret = form.shown_on(), browser_secret()
+    told = joining.told(page, secret) if page and secret else None
+    if isinstance(told, dict):
+        return _own(told, form, 422)
+    return redirect(url_for(".mine", token=token), 303)  # That page has run out, so it is opened anew.
 
 
 @bp.post(f"/pickets/mine/<token>/<{ACTS}:deed>")
@@ -135,8 +147,9 @@ def act(token: str, deed: str) -> ResponseReturnValue:
     form = PeopleForm()
     values: dict[str, Any] = {}
     if deed == "people":
-        # A number that cannot be leaves things as they are; the page, which is the worker's to tell, shows so.
-        values["people"] = form.people.data if form.validate() else 0
+        if not form.validate():
+            return _own_again(token, form)
+        values["people"] = form.people.data
     elif deed != "leave":
         values["shift"] = request.form.get("shift", "")[:36]
     event_id = form.event()

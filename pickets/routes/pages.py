@@ -11,10 +11,10 @@ from flask.typing import ResponseReturnValue
 from core.caching import open_to_other_sites, same_for_everybody
 from core.config import current_config
 from core.errors import NotFoundError
-from core.i18n import COUNTRY_CODES, current_language
+from core.i18n import COUNTRY_CODES, current_language, sort_key
 from core.security import EVERYBODY, open_to
 from petitions.reading import titled
-from pickets import reading
+from pickets import calendars, reading
 from pickets.assembly import FACE_LABELS, find_rule
 from pickets.cities import city_name, find_cities
 from pickets.forms import NearForm, PicketSearch
@@ -30,15 +30,19 @@ from pickets.routes import bp
 def index() -> ResponseReturnValue:
     """Next dates, a map, and the nearest to a city that somebody names."""
     language = current_language()
-    form = PicketSearch(reading.countries_with_pickets(), _petitions(language), request.args)
+    petitions = titled(language)
+    titles = [(number, card.text.title) for number, card in petitions.items()]
+    # Of many petitions the form offers the first: the one that is asked for has to be among them.
+    titles.sort(key=lambda one: str(one[0]) != request.args.get("petition"))
+    form = PicketSearch(reading.countries_with_pickets(), titles, request.args)
     form.settle()
     petition = int(form.petition.data) if form.petition.data else None
     where = Where(form.country.data or None, None, petition, form.first.data, form.last.data)
-    cards = reading.list_coming(language, where)
     near = NearForm(request.args)
     found = find_cities(near.near.data or "", most=6) if near.near.data else []
-    if found:
-        cards = reading.by_distance(cards, found[0])
+    cards = reading.list_nearest(language, found[0], where) if found else reading.list_coming(language, where)
+    cards = cards[: reading.MOST_LISTED]
+    cities = _cities(where, language)
     return render_template(
         "pickets/index.html",
         form=form,
@@ -46,17 +50,25 @@ def index() -> ResponseReturnValue:
         found=found,
         cards=cards,
         past=[] if found else reading.list_past(language, where, 10),
-        map=_map(reading.cities_with_pickets(form.country.data or None), language),
+        is_cut=len(cards) == reading.MOST_LISTED,
+        cities=cities,
+        map=_map(cities, language),
         kept={name: value for name, value in request.args.items() if value and name in form},
+        subscribed={
+            "country": where.country,
+            "petition": petitions[petition].petition.slug if petition is not None else None,
+        },
     )
 
 
-def _petitions(language: str) -> list[tuple[int, str]]:
-    return [(number, card.text.title) for number, card in titled(language).items()]
+def _cities(where: Where, language: str) -> list[tuple[PublicCity, int, int]]:
+    """Those with most to come first, then by their names."""
+    cities = reading.cities_with_pickets(where)
+    return sorted(cities, key=lambda one: (-one[1], sort_key(city_name(one[0], language), language)))
 
 
 def _map(cities: list[tuple[PublicCity, int, int]], language: str) -> Map | None:
-    """Of all cities that have pickets; those where all are over are drawn as such."""
+    """Of cities with pickets; those where all are over are drawn as such."""
     spots = [
         Spot(city_name(city, language), url_for("pickets.city", country=city.country_code.lower(), slug=city.slug), city.lat, city.lon, coming or held, coming == 0)
         for city, coming, held in cities
@@ -72,11 +84,12 @@ def country(country: str) -> ResponseReturnValue:
     code = country.upper()
     if not country.isascii() or code not in COUNTRY_CODES:
         raise NotFoundError
-    language, cities = current_language(), reading.cities_with_pickets(code)
+    language = current_language()
+    cities = _cities(Where(code), language)
     return render_template(
         "pickets/country.html",
         code=code,
-        cities=sorted(cities, key=lambda one: (-one[1], city_name(one[0], language))),
+        cities=cities,
         cards=reading.list_coming(language, Where(code)),
         past=reading.list_past(language, Where(code)),
         map=_map(cities, language),
@@ -90,13 +103,13 @@ def city(country: str, slug: str) -> ResponseReturnValue:
     """Pickets of one city, to come and past, and the nearest elsewhere."""
     language, found = current_language(), reading.find_city(country, slug)
     cards = reading.list_coming(language, Where(city_id=found.id))
-    others = [one for one in reading.list_coming(language) if one.city.id != found.id]
+    nearest = reading.list_nearest(language, found)
     return render_template(
         "pickets/city.html",
         city=found,
         cards=cards,
         past=reading.list_past(language, Where(city_id=found.id)),
-        near=reading.by_distance(others, found)[:5],
+        near=[one for one in nearest if one.city.id != found.id and one.picket.state == "announced"][:5],
     )
 
 
@@ -114,6 +127,7 @@ def show(code: str) -> ResponseReturnValue:
         card=view.card,
         picket=view.card.picket,
         face=FACE_LABELS[rule.face_covering if rule else "unknown"],
+        about_the_place=calendars.about_the_place(view.card),
         page_url=f"{current_config().public_url}{url_for('.show', code=view.card.picket.code, lang=None)}",
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -12,6 +13,14 @@ from tests.browser.petitions import picture_of_nothing
 from tests.browser.waiting import until
 
 PLACES = {"announced": "Варшава", "held": "Stockholm", "cancelled": "Praha"}
+COPIES: dict[str, tuple[str, int, dict[str, Any]]] = {
+    "review": ("review", 9, {}),
+    "notified": ("notified", 9, {}),
+    "changed": ("announced", 15, {"sequence": 2, "place_shown": "late", "district": "Mokotów"}),
+    "single": ("announced", 18, {"mode": "single_person", "place_shown": "late", "district": "Mokotów"}),
+    "over": ("held", -20, {}),
+}
+"""Others like the one that is announced: their state, so many days later, and what else is so."""
 
 
 def fill(site: Any, petition_slug: str) -> None:
@@ -65,13 +74,16 @@ def fill(site: Any, petition_slug: str) -> None:
         known["photo"] = known["held_picket"] + "/photos/" + str(value("SELECT id FROM photos WHERE state = 'private'"))
         draft = _draft(site, petition)
         known["draft_picket"] = draft
-        for state in ("review", "notified"):
+        for name, (state, days, told) in COPIES.items():
             copied = value(
-                "INSERT INTO pickets (id, code, petition_id, addressee_id, city_id, state, language, alias, starts_at, ends_at, place, people, announce_at, created_by)"
-                " SELECT gen_random_uuid(), %s, petition_id, addressee_id, city_id, %s, language, alias, starts_at + interval '9 days', ends_at + interval '9 days', place, people,"
-                " now() + interval '40 hours', created_by FROM pickets WHERE id = %s RETURNING id",
-                f"{state[:4]}99", state, here,
+                "INSERT INTO pickets (id, code, petition_id, addressee_id, city_id, state, mode, language, alias, starts_at, ends_at, place, place_shown, district, people,"
+                " announce_at, announced_at, sequence, created_by)"
+                " SELECT gen_random_uuid(), %s, petition_id, addressee_id, city_id, %s, %s, language, alias, starts_at + %s * interval '1 day', ends_at + %s * interval '1 day', place, %s,"
+                " %s, people, now() + interval '40 hours', %s, %s, created_by FROM pickets WHERE id = %s RETURNING id",
+                f"{name[:4]}99", state, told.get("mode", "static_assembly"), days, days, told.get("place_shown", "exact"), told.get("district", ""),
+                None if state in ("review", "notified") else datetime.now(UTC), told.get("sequence", 0), here,
             )  # fmt: skip
+            known[f"{name}_code"] = f"{name[:4]}99"
             db.execute(
                 "INSERT INTO assembly_notices (picket_id, eligible, filed_at, brief_read_at, receipt) VALUES (%s, 'yes', now(), now(), 'Z-7')",
                 (copied,),
@@ -80,7 +92,7 @@ def fill(site: Any, petition_slug: str) -> None:
                 "INSERT INTO picket_organisers (picket_id, account_id, accepted_at) SELECT %s, account_id, now() FROM picket_organisers WHERE picket_id = %s",
                 (copied, here),
             )
-            known[f"{state}_picket"] = f"{known['console']}/pickets/{copied}"
+            known[f"{name}_picket"] = f"{known['console']}/pickets/{copied}"
         db.execute(
             "INSERT INTO approvals (id, kind, object_id, petition_id, country_code, details, reason, requested_by, expires_at)"
             " SELECT gen_random_uuid(), 'picket', %s, %s, 'PL', '{}', 'We filed two days ago.', id, now() + interval '6 days' FROM accounts WHERE email = 'robot-organiser@example.org'",

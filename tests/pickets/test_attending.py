@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from threading import Barrier, Event
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from flask.testing import FlaskClient
 
+from accounts.models import Account
 from core.config import Role
+from core.extensions import db
 from core.records import decrypt_record, open_row_key
-from pickets import attending
+from pickets import announcing, attending, broadcasts, care
 from tests.conftest import House
 from tests.factories import Factory, hidden, press
 from tests.pickets.factories import picket, shift
@@ -130,6 +133,38 @@ def test_joining_again_with_one_mailbox_is_one_participant_with_what_was_typed_l
     assert house.value("SELECT count(*) FROM participants WHERE state = 'coming'") == 1
 
 
+def test_joining_again_takes_the_shift_and_keeps_the_alias_address_and_language_typed_last(
+    house: House, make: Factory
+) -> None:
+    here, client = picket(house, make), house.client()
+    first, second = shift(house, here), shift(house, here, role="steward")
+    confirmed(house, client, here, alias="Zubr", shift=str(first))
+    client.environ_base["HTTP_ACCEPT_LANGUAGE"] = "pl"
+    page = client.get(confirmed(house, client, here, alias="Bocian", shift=str(second), email="ales+x@example.org"))
+    assert "Bocian" in page.text
+    [row] = [row for row in people(house) if row.state == "coming"]
+    with house.inside(Role.WORKER):
+        key = open_row_key(row.row_key_id, house.keyring.private_keys)
+        record = decrypt_record(key, "participants", row.id, row.sealed)
+    assert (record["alias"], record["email"], record["language"]) == ("Bocian", "ales+x@example.org", "pl")
+    assert set(house.sql("SELECT shift_id FROM shift_takers").scalars()) == {first, second}
+    assert house.value("SELECT count(*) FROM row_keys") == 1
+
+
+def test_of_two_mails_the_older_one_pressed_last_takes_nothing_back(house: House, make: Factory) -> None:
+    here, client = picket(house, make), house.client()
+    join(house, client, here, email=EMAIL, people="2", alias="Zubr", shift=str(shift(house, here)))
+    house.sql("UPDATE participants SET joined_at = joined_at - interval '1 hour'")
+    older = mails(house)[-1]["confirm_url"]
+    join(house, client, here, email=EMAIL, people="5")
+    newer = next(mail["confirm_url"] for mail in mails(house) if mail["confirm_url"] != older)
+    for url in (newer, older):
+        press(client, path_of(url))
+        house.drain()
+    assert [row.people for row in people(house) if row.state == "coming"] == [5]
+    assert house.value("SELECT count(*) FROM shift_takers") == 0
+
+
 def test_a_mailbox_gets_three_mails_a_day_and_the_answer_stays_the_same(house: House, make: Factory) -> None:
     here, client = picket(house, make), house.client()
     pages = [client.get(join(house, client, here, email=EMAIL)).text for _ in range(attending.MAILS_A_DAY + 2)]
@@ -137,16 +172,106 @@ def test_a_mailbox_gets_three_mails_a_day_and_the_answer_stays_the_same(house: H
     assert all("Look into your mailbox" in page for page in pages)
 
 
-def test_one_network_can_add_only_so_many_without_an_address(
+def come_from(monkeypatch: pytest.MonkeyPatch, network: str | None) -> None:
+    """Let whoever sends the form be in this network, by its hash."""
+    monkeypatch.setattr("pickets.joining._network", lambda _picket: network)
+
+
+def test_one_network_can_add_only_so_many_people_without_an_address(
     house: House, make: Factory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pickets.joining._network", lambda _picket: "00" * 8)
-    monkeypatch.setattr(attending, "MOST_A_NETWORK", 2)
     here, client = picket(house, make), house.client()
-    pages = [client.get(join(house, client, here)).text for _ in range(3)]
-    assert ["You are counted in" in page for page in pages] == [True, True, False]
-    assert "Leave one, or simply come" in pages[2]
+    come_from(monkeypatch, "00" * 8)
+    pages = [client.get(join(house, client, here, people=str(number))).text for number in (15, 6, 5, 1)]
+    assert ["You are counted in" in page for page in pages] == [True, False, True, False]
+    assert "Leave one, or simply come" in pages[1]
     assert "Look into your mailbox" in client.get(join(house, client, here, email=EMAIL)).text
+    assert "You are counted in" in client.get(join(house, client, picket(house, make))).text, "to another picket"
+    come_from(monkeypatch, "11" * 8)
+    assert "You are counted in" in client.get(join(house, client, here, people="20")).text
+    assert house.value("SELECT sum(people) FROM participants WHERE state = 'coming' AND picket_id = :p", p=here) == 40
+
+
+def test_without_an_address_no_number_is_raised_beyond_what_the_network_may_bring(
+    house: House, make: Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, client = picket(house, make), house.client()
+    come_from(monkeypatch, "00" * 8)
+    join(house, client, here, people="15")
+    page = client.get(join(house, client, here, people="2")).text
+    [_first, mine] = house.sql("SELECT id FROM participants ORDER BY people DESC").scalars()
+    answer = press(client, re.findall(r"/pickets/mine/[\w-]+", page)[0])
+    house.drain()
+
+    def say(number: int) -> str:
+        shown = deed(house, client, answer.location, "people", people=str(number)).text
+        assert str(house.value("SELECT people FROM participants WHERE id = :i", i=mine)) in shown
+        return str(shown)
+
+    assert "stays as it was" not in say(5)
+    assert "The number stays as it was: many people have joined from your network" in say(6)
+    assert house.value("SELECT people FROM participants WHERE id = :i", i=mine) == 5
+    house.sql("UPDATE participants SET people = 20, network = NULL, joined_at = joined_at - interval '2 days'")
+    monkeypatch.setattr(attending, "MOST_UNKNOWN", 30)
+    assert "stays as it was" not in say(4), "fewer may always come"
+    assert "stays as it was" in say(11), "and what is forgotten after a day does not help"
+    assert "stays as it was" not in say(10)
+    own = confirmed(house, client, here)
+    assert "stays as it was" not in deed(house, client, own, "people", people="20").text, "with an address"
+
+
+def test_whose_network_is_unknown_share_one_bound(house: House, make: Factory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attending, "MOST_UNKNOWN", 30)
+    here, client = picket(house, make), house.client()
+    pages = [client.get(join(house, client, here, people=str(number))).text for number in (20, 10, 1)]
+    assert ["You are counted in" in page for page in pages] == [True, True, False]
+    house.sql("UPDATE participants SET joined_at = joined_at - interval '1 day'")
+    assert "You are counted in" in client.get(join(house, client, here)).text
+
+
+@pytest.mark.parametrize(("network", "bound"), [("00" * 8, "UNCONFIRMED_A_NETWORK"), (None, "UNCONFIRMED_UNKNOWN")])
+def test_the_form_does_not_write_to_a_crowd_of_strangers_and_those_who_confirm_are_none(
+    house: House, make: Factory, monkeypatch: pytest.MonkeyPatch, network: str | None, bound: str
+) -> None:
+    come_from(monkeypatch, network)
+    monkeypatch.setattr(attending, bound, 2)
+    here, client = picket(house, make), house.client()
+    for number in range(4):
+        confirmed(house, client, here, email=f"friend{number}@example.org")
+    assert house.value("SELECT count(*) FROM participants WHERE state = 'coming'") == 4
+    pages = [client.get(join(house, client, here, email=f"stranger{number}@example.org")).text for number in range(4)]
+    assert [mail["to"] for mail in mails(house)][4:] == ["stranger0@example.org", "stranger1@example.org"]
+    assert len({re.sub(r"[0-9a-f-]{36}", "-", page) for page in pages}) == 1, "whoever asks"
+    assert len(people(house)) == 6, "nothing is kept of whom we do not write to"
+    come_from(monkeypatch, "22" * 8)
+    join(house, client, here, email="elsewhere@example.org")
+    assert mails(house)[-1]["to"] == "elsewhere@example.org"
+
+
+def test_one_picket_sends_only_so_many_unconfirmed_mails_an_hour_from_however_many_networks(
+    house: House, make: Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attending, "UNCONFIRMED_AN_HOUR", 2)
+    here, client = picket(house, make), house.client()
+    for number in range(4):
+        come_from(monkeypatch, f"{number:016x}")
+        join(house, client, here, email=f"stranger{number}@example.org")
+    assert len(mails(house)) == 2
+    house.sql("UPDATE participants SET joined_at = joined_at - interval '1 hour'")
+    join(house, client, here, email=EMAIL)
+    assert mails(house)[-1]["to"] == EMAIL
+
+
+def test_the_network_of_who_has_not_confirmed_is_kept_for_a_day_and_no_longer(
+    house: House, make: Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    come_from(monkeypatch, "11" * 8)
+    join(house, house.client(), picket(house, make), email=EMAIL)
+    assert [(row.state, bytes(row.network)) for row in people(house)] == [("pending", b"\x11" * 8)]
+    house.sql("UPDATE participants SET joined_at = now() - interval '24 hours 1 second'")
+    with house.inside(Role.WORKER):
+        care.forget_networks()
+    assert people(house)[0].network is None
 
 
 def test_what_is_wrong_is_said_beside_the_field_and_nothing_is_lost(house: House, make: Factory) -> None:
@@ -183,6 +308,89 @@ def test_a_cancelled_or_past_picket_cannot_be_joined_and_an_event_on_its_way_is_
     assert client.get(f"/pickets/{code}/join").status_code == 410
 
 
+def test_where_one_person_stands_alone_nobody_joins(house: House, make: Factory) -> None:
+    here, client = picket(house, make), house.client()
+    own, at = confirmed(house, client, here), join(house, client, here, drain=False)
+    house.sql("UPDATE pickets SET mode = 'single_person'")
+    house.drain()
+    assert "You are counted in" not in client.get(at).text
+    assert len(people(house)) == 1
+    assert "You have left" in deed(house, client, own, "leave").text
+
+
+@pytest.fixture
+def canceller(own_database: House, make_own: Factory) -> Callable[[UUID], None]:
+    """Cancels a picket as a coordinator does on the console."""
+    account_id = make_own.account(own_database.value("SELECT min(id) FROM petitions") or make_own.petition())
+
+    def cancel(picket_id: UUID) -> None:
+        with own_database.inside(Role.CONSOLE):
+            announcing.cancel_picket(db.session.get_one(Account, account_id), picket_id, "safety", "")
+
+    return cancel
+
+
+def test_whoever_confirms_while_a_picket_is_being_cancelled_learns_that_it_is_closed(
+    own_database: House, make_own: Factory, monkeypatch: pytest.MonkeyPatch, canceller: Callable[[UUID], None]
+) -> None:
+    house, client = own_database, own_database.client()
+    here = picket(house, make_own)
+    join(house, client, here, email=EMAIL)
+    alone = join(house, client, here, drain=False)
+    at = press(client, path_of(mails(house)[-1]["confirm_url"])).location
+    begun, may_end, real = Event(), Event(), announcing._tell_participants
+
+    def slowly(told: Any, kind: Any) -> None:
+        real(told, kind)
+        db.session.flush()
+        begun.set()
+        may_end.wait(10)
+
+    monkeypatch.setattr(announcing, "_tell_participants", slowly)
+    with ThreadPoolExecutor(2) as pool:
+        cancelling = pool.submit(canceller, here)
+        assert begun.wait(10)
+        draining = pool.submit(house.drain)
+        assert not wait([draining], 0.5).done, "it waits to learn what becomes of the picket"
+        may_end.set()
+        cancelling.result(10)
+        assert draining.result(10) == 2
+    assert [row.state for row in people(house)] == ["pending"]
+    assert "Not open any more" in client.get(at).text
+    assert "cancelled or is over" in client.get(alone).text
+
+
+def test_a_cancellation_waits_for_whoever_is_confirming_and_reaches_them(
+    own_database: House, make_own: Factory, monkeypatch: pytest.MonkeyPatch, canceller: Callable[[UUID], None]
+) -> None:
+    from worker import drain
+
+    house, client = own_database, own_database.client()
+    here = picket(house, make_own)
+    join(house, client, here, email=EMAIL)
+    press(client, path_of(mails(house)[-1]["confirm_url"]))
+    begun, may_end, real = Event(), Event(), drain.HANDLERS[drain.WEB, "join_confirm"]
+
+    def slowly(opened: Any, keyring: Any) -> Any:
+        told = real(opened, keyring)
+        begun.set()
+        may_end.wait(10)
+        return told
+
+    monkeypatch.setattr(drain, "HANDLERS", {**drain.HANDLERS, (drain.WEB, "join_confirm"): slowly})
+    with ThreadPoolExecutor(2) as pool:
+        draining = pool.submit(house.drain)
+        assert begun.wait(10)
+        cancelling = pool.submit(canceller, here)
+        assert not wait([cancelling], 0.5).done
+        may_end.set()
+        draining.result(10)
+        cancelling.result(10)
+    with house.inside(Role.WORKER):
+        assert len(list(broadcasts.queue_lots(house.keyring))) == 1
+    assert [mail["to"] for mail in mails(house) if mail["template"] == "picket_cancelled"] == [EMAIL]
+
+
 def test_leaving_erases_everything_about_somebody(house: House, make: Factory) -> None:
     here, client = picket(house, make), house.client()
     number = shift(house, here)
@@ -202,6 +410,20 @@ def open_again(house: House, client: FlaskClient, participant_id: UUID) -> str:
     answer = press(client, f"/pickets/mine/{house.keyring.token('attend', participant_id)}")
     house.drain()
     return str(client.get(answer.location).text)
+
+
+def test_an_answer_about_somebody_who_leaves_in_the_same_batch_is_not_kept(house: House, make: Factory) -> None:
+    here, client = picket(house, make), house.client()
+    own = confirmed(house, client, here, alias="Zubr")
+    html = client.get(own).text
+    token = re.findall(r'action="(/pickets/mine/[\w-]+)/leave', html)[0]
+    shown = press(client, token).location
+    left = client.post(f"{token}/leave", data={"event_id": str(uuid4())}).location
+    house.sql("UPDATE inbox SET received_at = received_at - interval '1 second' WHERE id = :i", i=shown[-36:])
+    assert house.drain() == 2
+    assert "You have left" in client.get(left).text
+    assert "Zubr" not in client.get(shown).text
+    assert house.value("SELECT count(*) FROM answers WHERE about IS NOT NULL") == 0
 
 
 @pytest.mark.parametrize("kind", ["forged", "other purpose", "nothing"])

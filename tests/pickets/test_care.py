@@ -8,8 +8,9 @@ from uuid import uuid4
 import pytest
 
 from core.config import Role
+from core.demo.embedded import EmbeddedPostgres
 from pickets import attending, care
-from tests.conftest import House
+from tests.conftest import House, migrate
 from tests.factories import Factory
 from tests.pickets.factories import BERLIN, city, picket, shift
 from tests.pickets.test_attending import confirmed, join, people
@@ -48,6 +49,33 @@ def test_nothing_goes_out_without_what_nobody_can_lift(house: House, make: Facto
     notice = READ | {"filed_at": now - timedelta(days=1), missing: None}
     picket(house, make, notice=notice, state="notified", announce_at=now - timedelta(hours=1))
     assert announce(house) == "notified"
+
+
+def test_what_cannot_be_looked_at_holds_up_no_other(
+    house: House, make: Factory, caplog: pytest.LogCaptureFixture
+) -> None:
+    now = datetime.now(UTC)
+    may = {"notice": READ | {"filed_at": now - timedelta(days=1)}, "state": "notified"}
+    broken = picket(house, make, **may, announce_at=now - timedelta(hours=2))
+    whole = [picket(house, make, **may, announce_at=now - timedelta(hours=one)) for one in (3, 1)]
+    house.sql("DELETE FROM assembly_notices WHERE picket_id = :p", p=broken)
+    with house.inside(Role.WORKER):
+        assert care.announce_due() == 2
+    announced = house.sql("SELECT id FROM pickets WHERE state = 'announced'").scalars().all()
+    assert set(announced) == set(whole)
+    assert f"picket {broken} cannot be announced: NoResultFound" in caplog.text
+
+
+@pytest.mark.parametrize("state", ["hidden", "draft"])
+def test_nothing_goes_out_for_a_petition_that_is_not_public(house: House, make: Factory, state: str) -> None:
+    now = datetime.now(UTC)
+    notice = READ | {"filed_at": now - timedelta(days=1)}
+    picket(house, make, notice=notice, state="notified", announce_at=now - timedelta(hours=1))
+    house.sql("UPDATE petitions SET state = :s, public_reason = 'It breaks the rules.'", s=state)
+    assert announce(house) == "notified"
+    assert house.value("SELECT announced_at FROM pickets") is None
+    house.sql("UPDATE petitions SET state = 'open'")
+    assert announce(house) == "announced"
 
 
 def test_a_picket_is_over_by_the_clock_for_the_public_at_once(house: House, make: Factory) -> None:
@@ -145,6 +173,73 @@ def test_who_never_confirms_is_erased_after_seven_days(house: House, make: Facto
         attending.expire_unconfirmed()
     assert people(house)[0].mailbox_hmac is None
     assert house.value("SELECT count(*) FROM row_keys") == 0
+
+
+def test_what_participants_sent_and_we_could_not_deal_with_is_erased_after_seven_days(
+    house: House, make: Factory
+) -> None:
+    here = picket(house, make)
+    join(house, house.client(), here, drain=False)
+    for state in ("failed", "unreadable"):
+        house.sql("UPDATE inbox SET state = :s, received_at = now() - interval '6 days 23 hours'", s=state)
+        with house.inside(Role.WORKER):
+            care.forget_events()
+        assert house.value("SELECT sealed FROM inbox") is not None
+    house.sql("UPDATE inbox SET state = 'new', received_at = now() - interval '8 days'")
+    with house.inside(Role.WORKER):
+        care.forget_events()
+    assert house.value("SELECT sealed FROM inbox") is not None, "it still waits"
+    house.sql("UPDATE inbox SET state = 'failed'")
+    with house.inside(Role.WORKER):
+        care.forget_events()
+    assert tuple(house.sql("SELECT state, sealed FROM inbox").one()) == ("unreadable", None)
+
+
+def test_going_back_before_pickets_leaves_nothing_of_those_who_came(postgres: EmbeddedPostgres) -> None:
+    name, key, left = "before_pickets", uuid4(), uuid4()
+    postgres.create_database(name)
+    url = postgres.url("owner", name)
+    migrate(url, "upgrade")
+    with postgres.connect("owner", name) as database:
+        database.execute(
+            f"""
+            INSERT INTO accounts (id, email, name) VALUES (1, 'a@example.org', 'A');
+            INSERT INTO addressees (id, code, name_en, name_native, short_name, minister_title_en, salutation_native, street_address,
+                                    postal_code, city, languages, website, lat, lon, confidence, notes)
+              VALUES (1, 'x', 'x', 'x', 'x', 'x', 'x', 'x', 'x', 'x', 'pl', 'x', 1, 1, 'high', '');
+            INSERT INTO petitions (id, slug, fallback_addressee_id) VALUES (1, 'p', 1);
+            INSERT INTO cities VALUES (1, 'Warsaw', 'PL', '', 'warsaw', '', 52, 21, 'Europe/Warsaw', 1);
+            INSERT INTO pickets (id, code, petition_id, addressee_id, city_id, language, alias, starts_at, ends_at, place, people)
+              VALUES (gen_random_uuid(), 'abc234', 1, 1, 1, 'en', 'A', now(), now() + interval '1 hour', 'x', 3);
+            INSERT INTO row_keys (id, sealed) VALUES ('{key}', 'x'), ('{left}', 'x');
+            INSERT INTO participants (id, event_id, picket_id, state, people, row_key_id, sealed)
+              SELECT '{key}', gen_random_uuid(), id, 'coming', 1, '{key}', 'x' FROM pickets;
+            INSERT INTO outbox (id, template, row_key_id, sealed, state) SELECT gen_random_uuid(), template, key::uuid, 'x', state
+              FROM (VALUES ('picket_join', '{key}', 'queued'), ('picket_cancelled', NULL, 'sent'), ('update', '{left}', 'dropped'))
+              AS mails (template, key, state);
+            INSERT INTO answers (event_id, sealed, expires_at, about)
+              VALUES (gen_random_uuid(), 'x', now(), '{key}'), (gen_random_uuid(), 'x', now(), NULL);
+            INSERT INTO inbox (id, kind, key_id, sealed)
+              SELECT gen_random_uuid(), kind, gen_random_uuid(), 'x' FROM unnest(ARRAY['join', 'attend', 'sign']) AS kind;
+            INSERT INTO approvals (id, kind, object_id, details, reason, requested_by, expires_at)
+              SELECT gen_random_uuid(), kind, 'x', '{{}}', '', 1, now() FROM unnest(ARRAY['picket', 'photo', 'bundle']) AS kind;
+            """
+        )
+    migrate(url, "downgrade", "0006")
+    with postgres.connect("owner", name) as database:
+        found = {
+            query: database.execute(query).fetchall()
+            for query in (
+                "SELECT id FROM row_keys",
+                "SELECT template, state FROM outbox",
+                "SELECT about FROM answers",
+                "SELECT kind FROM inbox WHERE sealed IS NOT NULL",
+                "SELECT kind FROM approvals",
+            )
+        }
+    with postgres.connect("postgres", "postgres") as database:
+        database.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    assert list(found.values()) == [[(left,)], [("update", "failed")], [(None,)], [("sign",)], [("bundle",)]]
 
 
 def test_networks_are_forgotten_after_a_day(house: House, make: Factory, monkeypatch: pytest.MonkeyPatch) -> None:

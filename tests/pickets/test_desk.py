@@ -17,9 +17,10 @@ from core.config import LANGUAGES, Role
 from pickets import care
 from pickets.console.frame import hours_there, span
 from pickets.models import Picket
+from tests.accounts.test_login import mails
 from tests.conftest import House
 from tests.factories import Factory, enter, hidden, post
-from tests.pickets.factories import BERLIN, WARSAW, city, organiser, picket, shift
+from tests.pickets.factories import BERLIN, VILNIUS, WARSAW, city, organiser, picket, shift
 
 ZONE = ZoneInfo("Europe/Warsaw")
 FILLED = {
@@ -27,6 +28,8 @@ FILLED = {
     "place_shown": "exact", "alias": "Ala", "language": "en", "addressee": "",
 }  # fmt: skip
 ALLOWED = {"brief_read_at": datetime.now(UTC), "eligible": "yes"}
+NOWHERE = {"id": 2993458, "name": "Monaco", "country_code": "MC", "slug": "monaco", "lat": 43.7333, "lon": 7.4167, "timezone": "Europe/Monaco", "population": 32965}  # fmt: skip
+"""Where we know no rule."""
 CONCERNS = ["stale"]
 """What the rules may come to leave to a person, when the table gets old."""
 
@@ -331,6 +334,7 @@ def spring() -> date:
         ({"place_shown": "district"}, "Write the district"),
         ({"day": ""}, "Choose a day."),
         ({"city": "Berlin"}, "Your role does not cover this petition in that country."),
+        ({"mode": "single_person", "people": "2"}, "One person alone is one."),
         ({"alias": ""}, "Write a name that people can use."),
     ],
 )
@@ -462,6 +466,72 @@ def test_a_change_that_no_coordinator_has_agreed_to_does_not_come_in(
     assert row(house, announced) == before
 
 
+@pytest.mark.parametrize(
+    ("kept", "changes", "sentence"),
+    [
+        # By the simplified way, to which a coordinator agreed for another day.
+        ({"route": "simplified"}, {"day": str(day_in(21)), "told": "y"}, "A shorter way was chosen"),
+        # So few that no notice was asked for, and now more.
+        ({"small": True}, {"people": "12"}, "the rule begins at this number of people"),
+        # A permit, for that day.
+        ({"granted": True}, {"day": str(day_in(21)), "told": "y"}, "was about another day"),
+        ({"answer": "They said yes.", "unknown": True}, {"day": str(day_in(21)), "told": "y"}, "was about another day"),
+    ],
+)
+def test_what_was_agreed_or_allowed_for_one_day_or_number_holds_for_no_other(
+    house: House, make: Factory, petition: int, kept: dict[str, Any], changes: dict[str, str], sentence: str
+) -> None:
+    starts = datetime.combine(day_in(20), datetime.min.time(), ZONE).replace(hour=12).astimezone(UTC)
+    filed = ALLOWED | {"filed_at": datetime.now(UTC) - timedelta(hours=2)}
+    where: dict[str, Any] = {}
+    if kept.pop("small", False):
+        where, filed = {"city_id": city(house, **VILNIUS), "people": 5}, dict(ALLOWED)
+    if kept.pop("unknown", False):
+        where, filed = {"city_id": city(house, **NOWHERE)}, dict(ALLOWED)
+    agreed = ["small", "route", "unknown", "late", "no_figure", *CONCERNS]
+    picket_id = picket(
+        house, make, petition_id=petition, starts_at=starts, agreed_concerns=agreed, notice=filed | kept, **where
+    )
+    owner = enter(house, organiser(house, make, picket_id))
+    before = row(house, picket_id)
+    answer = post(owner, f"/pickets/{picket_id}/edit", **revised(owner, picket_id, **changes))
+    assert answer.status_code == 409, errors(answer)
+    assert sentence in said(answer)
+    assert row(house, picket_id) == before
+    fewer = {"people": "4"} if where.get("people") else {"about": "Songs."}
+    answer = post(owner, f"/pickets/{picket_id}/edit", **revised(owner, picket_id, **fewer))
+    assert answer.status_code == 303, "fewer people, or other words, ask for nothing"
+
+
+def test_a_draft_whose_notice_is_filed_moves_only_when_the_authority_knows(
+    house: House, petition: int, ala: FlaskClient
+) -> None:
+    picket_id = made(house, ala, petition)
+    path = f"/pickets/{picket_id}/edit"
+    assert 'name="told"' not in page(ala, picket_id, "/edit")
+    prepare(ala, picket_id)
+    assert 'name="told"' in page(ala, picket_id, "/edit")
+    answer = post(ala, path, **revised(ala, picket_id, day=str(day_in(25))))
+    assert answer.status_code == 422
+    assert "Tell the authority first" in said(answer)
+    assert post(ala, path, **revised(ala, picket_id, day=str(day_in(25)), told="y")).status_code == 303
+
+
+def test_one_that_is_under_way_can_be_changed_but_not_moved(house: House, make: Factory, petition: int) -> None:
+    begun = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=30)
+    picket_id = picket(house, make, petition_id=petition, starts_at=begun, agreed_concerns=CONCERNS, notice=ALLOWED)
+    owner = enter(house, organiser(house, make, picket_id))
+    path = f"/pickets/{picket_id}/edit"
+    assert "What is over cannot be announced" not in page(owner, picket_id), "it is announced"
+    answer = post(owner, path, **revised(owner, picket_id, place="On the other side of the street"))
+    assert answer.status_code == 303, errors(answer)
+    earlier = clock(begun - timedelta(hours=1)).partition("T")[2]
+    answer = post(owner, path, **revised(owner, picket_id, begins=earlier))
+    assert answer.status_code == 422
+    assert "This is over already" in said(answer)
+    assert post(owner, path, **revised(owner, picket_id, people="50")).status_code == 409
+
+
 def test_of_two_who_change_it_neither_overwrites_the_other(house: House, announced: UUID, owner: FlaskClient) -> None:
     first, second = (revised(owner, announced, about=words) for words in ("Songs.", "Silence."))
     path = f"/pickets/{announced}/edit"
@@ -524,6 +594,121 @@ def test_a_draft_is_cancelled_in_silence_and_its_request_is_taken_back(
     assert row(house, picket_id).state == "cancelled"
     assert house.value("SELECT state FROM approvals") == "withdrawn"
     assert broadcasts(house, picket_id) == []
+
+
+# --- Who hears of it -----------------------------------------------------------------------------------------------------------
+
+
+def told_of_pickets(house: House) -> list[str]:
+    """Who is written to that there is news of a picket."""
+    house.drain()
+    return [mail["to"] for mail in mails(house) if mail["news"] == "picket"]
+
+
+def test_organisers_hear_of_a_decision_an_offer_and_a_cancellation_by_others(
+    house: House, make: Factory, petition: int, ala: FlaskClient
+) -> None:
+    house.sql("UPDATE accounts SET email = 'ala@example.org'")
+    coordinator = enter(house, make.account(petition, email="coordinator@example.org"))
+    picket_id = made(house, ala, petition)
+    prepare(ala, picket_id)
+    post(ala, f"/pickets/{picket_id}/submission")
+    assert told_of_pickets(house) == []
+    agree(house, coordinator, picket_id)
+    assert told_of_pickets(house) == ["ala@example.org"]
+    offered = make.account(petition, role="organiser", country="PL", email="ola@example.org")
+    post(enter(house, offered), f"/pickets/{picket_id}/help", note="I have a table.")
+    assert told_of_pickets(house) == ["ala@example.org"] * 2
+    post(ala, f"/pickets/{picket_id}/organisers/{offered}/accept")
+    post(coordinator, f"/pickets/{picket_id}/cancel", reason="safety")
+    assert told_of_pickets(house) == ["ala@example.org"] * 3 + ["ola@example.org"]
+
+
+def test_a_refusal_is_told_too(house: House, make: Factory, petition: int, ala: FlaskClient) -> None:
+    house.sql("UPDATE accounts SET email = 'ala@example.org'")
+    coordinator = enter(house, make.account(petition))
+    picket_id = made(house, ala, petition)
+    prepare(ala, picket_id)
+    post(ala, f"/pickets/{picket_id}/submission")
+    approval = house.value("SELECT id FROM approvals")
+    post(coordinator, f"/approvals/{approval}", decision="refuse", reason="Another day.")
+    assert told_of_pickets(house) == ["ala@example.org"]
+
+
+def test_where_nobody_could_decide_the_page_says_so(
+    house: House, petition: int, ala: FlaskClient, make: Factory
+) -> None:
+    picket_id = made(house, ala, petition)
+    prepare(ala, picket_id)
+    nobody = "At present nobody else is there who could decide"
+    assert nobody in page(ala, picket_id)
+    make.account(petition, country="LT")
+    assert nobody in page(ala, picket_id)
+    make.account(petition, country="PL")
+    assert nobody not in page(ala, picket_id)
+
+
+def test_a_request_that_nobody_answered_is_said_and_waits_for_the_organiser_again(
+    house: House, petition: int, ala: FlaskClient, coordinator: FlaskClient
+) -> None:
+    picket_id = made(house, ala, petition)
+    prepare(ala, picket_id)
+    post(ala, f"/pickets/{picket_id}/submission")
+    assert "the picket is not public yet" not in said(ala.get("/"))
+    house.sql("UPDATE approvals SET requested_at = now() - interval '8 days', expires_at = now() - interval '1 day'")
+    found = page(ala, picket_id)
+    assert "No coordinator has answered" in found
+    assert "Ask for the word" in found
+    assert "the picket is not public yet" in said(ala.get("/"))
+    post(ala, f"/pickets/{picket_id}/submission")
+    assert "No coordinator has answered" not in page(ala, picket_id)
+
+
+def test_others_that_stand_near_are_told_until_it_is_agreed_to(
+    house: House, make: Factory, petition: int, ala: FlaskClient, coordinator: FlaskClient
+) -> None:
+    picket_id = made(house, ala, petition)
+    assert "Others stand near it" not in page(ala, picket_id)
+    picket(house, make, petition_id=petition, starts_at=row(house, picket_id).starts_at + timedelta(days=2))
+    assert "Others stand near it" in page(ala, picket_id)
+    assert "Others stand near it" in page(coordinator, picket_id)
+
+
+def test_what_is_not_public_yet_is_told_to_those_alone_who_might_announce_it(
+    house: House, make: Factory, petition: int, ala: FlaskClient
+) -> None:
+    starts = datetime.combine(day_in(21), datetime.min.time(), ZONE).replace(hour=17).astimezone(UTC)
+    receiver = house.value("SELECT addressee_id FROM petition_routes WHERE country_code = 'PL'")
+    other = make.petition(countries=("SE",))
+    picket(house, make, petition_id=other, addressee_id=receiver, starts_at=starts, state="notified")
+    assert send(ala, petition).status_code == 303
+    picket(house, make, petition_id=petition, starts_at=starts, state="notified")
+    assert send(ala, petition).status_code == 409
+
+
+def test_a_petition_that_is_hidden_or_closed_is_told_on_every_page(
+    house: House, announced: UUID, owner: FlaskClient
+) -> None:
+    assert "The petition is closed" not in page(owner, announced)
+    house.sql("UPDATE petitions SET state = 'closed'")
+    assert "The petition is closed" in page(owner, announced, "/papers")
+    house.sql("UPDATE petitions SET state = 'hidden', public_reason = 'x'")
+    assert "neither is this picket" in page(owner, announced)
+
+
+def test_those_nobody_looks_after_are_found_behind_however_many_that_somebody_does(
+    house: House, make: Factory, petition: int, coordinator: FlaskClient
+) -> None:
+    account = organiser(house, make, picket(house, make, petition_id=petition))
+    for _ in range(25):
+        house.sql(
+            "INSERT INTO picket_organisers (picket_id, account_id, accepted_at) VALUES (:p, :a, now())",
+            p=picket(house, make, petition_id=petition),
+            a=account,
+        )
+    assert "nobody who may organises this picket" not in said(coordinator.get("/"))
+    picket(house, make, petition_id=petition, starts_at=datetime.now(UTC) + timedelta(days=30))
+    assert "nobody who may organises this picket" in said(coordinator.get("/"))
 
 
 # --- Shifts, papers, pages ---------------------------------------------------------------------------------------------------

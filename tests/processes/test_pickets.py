@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from core.demo.browser import Browser
+from core.demo.browser import Browser, Page
 from core.demo.history import SAMPLE
 from core.demo.staff import Robot
 from core.demo.stand import Ports, Stand
@@ -57,10 +57,11 @@ def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
 
 
 @pytest.fixture(scope="module")
-def organiser(stand: Stand) -> Robot:
+def organiser(stand: Stand) -> Iterator[Robot]:
     robot = Robot(stand, "organiser")
     robot.log_in()
-    return robot
+    yield robot
+    robot.browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +71,7 @@ def path(stand: Stand, organiser: Robot) -> str:
     coordinator.log_in()
     petition = int(value(stand, "SELECT id FROM petitions WHERE slug = %s", SAMPLE))
     made = announce(organiser, coordinator, "Варшава", 0, petition)
+    coordinator.browser.close()
     until("the picket is announced", lambda: value(stand, "SELECT state FROM pickets") == "announced")
     return made
 
@@ -95,6 +97,7 @@ def join_all(stand: Stand) -> None:
     site, code = f"http://localhost:{stand.ports.public}", value(stand, "SELECT code FROM pickets")
     browser = Browser()
     for number in range(PEOPLE):
+        browser.headers["X-Forwarded-For"] = f"10.7.{number}.1"  # One network cannot have so many written to.
         page = browser.get(f"{site}/pickets/{code}/join")
         page = browser.submit(
             page, page.forms("")[-1], {"people": "1", "email": f"p{number}@example.org", "alias": f"P{number}"}
@@ -124,6 +127,9 @@ def test_a_cancellation_reaches_everybody_once_though_workers_are_killed(
             "mails go on leaving", lambda kill=kill: len(mails(stand, cancelled)) >= (kill + 1) * PEOPLE // (KILLS + 2)
         )  # type: ignore[misc]  # A closure over the number.
         stand.kill("heavy")
+        # What it was sending is leased for as long as a server may think about a mail; nobody waits for that here.
+        with stand.postgres.connect("owner") as db:
+            db.execute("UPDATE outbox SET leased_until = now() WHERE leased_until IS NOT NULL")
         stand.start_celery("heavy")
     told = "SELECT count(*) FROM outbox WHERE template = 'picket_cancelled' AND state = 'sent'"
     until("all were told", lambda: int(value(stand, told)) == PEOPLE, 150)
@@ -133,9 +139,10 @@ def test_a_cancellation_reaches_everybody_once_though_workers_are_killed(
     repeated = sum(times - 1 for times in sent.values())
     assert repeated <= KILLS * 2, "at most what each killed mailer had just handed over"
     page = organiser.browser.get(f"{organiser.site}{path}")
-    assert re.search(rf"\b{PEOPLE}\b", page.text), "the organiser sees how many mails have left"
-    calendar = Browser().get(f"http://localhost:{stand.ports.public}/pickets/calendar.ics").text
-    assert "STATUS:CANCELLED" in calendar
+    assert re.search(rf'data-label="Sent">{PEOPLE}<', page.text), "the organiser sees how many mails have left"
+    visitor = Browser()
+    assert "STATUS:CANCELLED" in visitor.get(f"http://localhost:{stand.ports.public}/pickets/calendar.ics").text
+    visitor.close()
 
 
 def purge(stand: Stand) -> None:
@@ -201,9 +208,8 @@ def picture() -> bytes:
     return out.getvalue()
 
 
-def upload(robot: Robot, address: str, content: bytes) -> tuple[int, str]:
-    """Send a file with the page's form. Returns the status and the answer."""
-    page = robot.browser.get(address)
+def upload(robot: Robot, page: Page, content: bytes) -> tuple[int, str]:
+    """Send a file with the form of a page. Returns the status and the answer."""
     form = next(one for one in page.forms("") if one.method == "post" and not one.action)
     try:
         answer = robot.browser.submit(page, form, file=content, follow=False)
@@ -220,17 +226,18 @@ def test_files_that_are_too_much_get_a_clear_answer_and_nothing_is_lost(
             "UPDATE pickets SET state = 'held', cancelled_at = NULL, cancel_reason = '', starts_at = now() - interval '5 hours', ends_at = now() - interval '3 hours'"
         )
     address = f"{organiser.site}{path}/photos"
-    assert upload(organiser, address, picture())[0] == 303
-    status, text = upload(organiser, address, bomb())
+    page = organiser.browser.get(address)
+    assert upload(organiser, page, picture())[0] == 303
+    status, text = upload(organiser, page, bomb())
     assert (status, "50 million pixels" in text) == (422, True)
-    status, text = upload(organiser, address, b"GIF89a" + b"x" * 1000)
+    status, text = upload(organiser, page, b"GIF89a" + b"x" * 1000)
     assert (status, "no JPEG, PNG or WebP" in text) == (422, True)
-    status, text = upload(organiser, address, b"\xff\xd8" + b"x" * (8 * 1024 * 1024))
+    status, text = upload(organiser, page, b"\xff\xd8" + b"x" * (8 * 1024 * 1024))
     assert (status, "larger than 8 MB" in text) == (422, True)
-    assert upload(organiser, address, b"\xff\xd8" + b"x" * (20 * 1024 * 1024))[0] == 413
+    assert upload(organiser, page, b"\xff\xd8" + b"x" * (20 * 1024 * 1024))[0] == 413
     for _ in range(4):
-        assert upload(organiser, address, picture())[0] == 303
-    status, _text = upload(organiser, address, picture())
+        assert upload(organiser, page, picture())[0] == 303
+    status, _text = upload(organiser, page, picture())
     assert status in (409, 422)
     assert value(stand, "SELECT count(*) FROM photos") == "5"
     assert organiser.browser.get(address).status == 200

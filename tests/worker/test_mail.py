@@ -281,7 +281,7 @@ def test_mail_to_somebody_erased_is_dropped(house: House, make: Factory, server:
     house.drain()
     send(house)
     assert server.received == []
-    assert outbox(house).state == "failed"
+    assert outbox(house).state == "dropped"
 
 
 def test_already_signed_is_told_without_a_link_to_confirm(house: House, make: Factory, server: Server) -> None:

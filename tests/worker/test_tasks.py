@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -24,6 +25,9 @@ from delivery import building, claims
 from delivery.document import Volume
 from tests.conftest import ROOT, House, Secrets
 from tests.factories import Factory, counted, press, sign, signed, token
+from tests.pickets.factories import picket
+from tests.pickets.test_attending import confirmed
+from tests.pickets.test_care import READ
 from tests.worker.test_updates import publish, signer
 from worker import tasks
 from worker.drain import BATCH
@@ -261,7 +265,12 @@ def test_the_purge_erases_what_is_over(house: House, make_own: Factory) -> None:
     signed(house, slug, email="kept@example.org")
     signed(house, slug)
     house.sql("UPDATE signatures SET received_at = received_at - interval '15 days'")
+    house.sql(
+        "INSERT INTO inbox (id, kind, key_id, sealed, state, received_at)"
+        " SELECT gen_random_uuid(), 'join', gen_random_uuid(), 'x', 'failed', now() - interval '8 days'"
+    )
     tasks.purge.run()
+    assert house.value("SELECT sealed FROM inbox WHERE kind = 'join'") is None
     rows = house.sql("SELECT state, mailbox_hmac IS NULL AS erased FROM signatures ORDER BY state").all()
     assert [tuple(row) for row in rows] == [("counted", False), ("duplicate", True), ("expired", True)]
     assert house.value("SELECT count(*) FROM row_keys") == 1
@@ -323,3 +332,35 @@ def test_what_petitions_wait_for_is_done_and_a_key_that_is_away_holds_up_the_mai
     tasks.petitions_care.run()
     assert woken == [TaskName.MAIL]
     assert house.value("SELECT queued FROM mailings") == 1
+
+
+def test_what_pickets_wait_for_is_told_before_anything_is_drawn_and_a_key_that_is_away_holds_up_no_paper(
+    house: House, make_own: Factory, woken: list[TaskName], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = datetime.now(UTC)
+    here = picket(house, make_own, starts_at=now + timedelta(hours=20))
+    confirmed(house, house.client(), here)
+    due = picket(
+        house, make_own, state="notified", announce_at=now, notice=READ | {"filed_at": now - timedelta(days=1)}
+    )
+    order = []
+
+    def draw(_kind: object, _facts: object) -> bytes:
+        queued = house.value("SELECT count(*) FROM outbox WHERE template = 'picket_reminder'")
+        order.append((house.value("SELECT state FROM pickets WHERE id = :p", p=due), queued))
+        return b"%PDF"
+
+    monkeypatch.setattr(tasks, "draw_paper", draw)
+    for kind in ("notice", "sheet"):
+        house.sql("INSERT INTO papers (picket_id, kind) VALUES (:p, :k)", p=here, k=kind)
+    keyring = house.keyring
+    with monkeypatch.context() as away:
+        away.setattr(tasks, "load_keyring", lambda _config: replace(keyring, private_keys={}))
+        with pytest.raises(KeyNotHeldError):
+            tasks.pickets_care.run()
+    assert (order, woken) == ([("announced", 0)], [TaskName.PICKETS])
+    tasks.pickets_care.run()
+    assert order[1:] == [("announced", 1)]
+    assert woken[1:] == [TaskName.MAIL, TaskName.PICKETS]
+    tasks.pickets_care.run()
+    assert len(woken) == 3

@@ -246,7 +246,7 @@ def test_whoever_leaves_before_the_mail_does_gets_none(
         say(house, what, petition_id, leaving)
     send(house)
     assert sent == []
-    assert house.sql("SELECT state, sealed FROM outbox").one() == ("failed", None)
+    assert house.sql("SELECT state, sealed FROM outbox").one() == ("dropped", None)
 
 
 def test_news_wait_behind_mails_that_somebody_waits_for(house: House, make: Factory, sent: list[EmailMessage]) -> None:
