@@ -216,8 +216,8 @@ def change_picket(
         _stop_unless_still_allowed(page, changed, *was)
     if page.state is PicketState.ANNOUNCED:
         picket.changed_at = func.now()
-        picket.sequence += 1
         if changed & set(PUBLIC_FACTS):
+            picket.sequence += 1
             _tell_participants(picket, BroadcastKind.CHANGED)
     db.session.flush()
     _write_down(PICKET_CHANGED, account, picket, page.city, fields=", ".join(sorted(changed)))
@@ -329,15 +329,15 @@ def answer_offer(account: Account, picket_id: UUID, account_id: int, *, accepted
 
 def add_shift(account: Account, picket_id: UUID, role: str, starts_at: datetime, ends_at: datetime, seats: int) -> None:
     """Add a shift. Commits. Raises NotFoundError, NotNowError."""
-    page = services.begin_change(account, picket_id, *EDITABLE, PicketState.REVIEW)
-    page.picket.revision += 1  # The printed list of shifts is old now.
+    services.begin_change(account, picket_id, *EDITABLE, PicketState.REVIEW)
+    shifts.mark_printed_old(picket_id)
     db.session.add(Shift(id=uuid4(), picket_id=picket_id, role=role, starts_at=starts_at, ends_at=ends_at, seats=seats))
     db.session.commit()
 
 
 def remove_shift(account: Account, picket_id: UUID, shift_id: UUID) -> None:
     """Take away a shift that nobody took. Commits. Raises NotFoundError, NotNowError, TakenShiftError."""
-    page = services.begin_change(account, picket_id, *EDITABLE, PicketState.REVIEW)
+    services.begin_change(account, picket_id, *EDITABLE, PicketState.REVIEW)
     # Whoever takes it locks it, too.
     shift = db.session.get(Shift, shift_id, with_for_update=True)
     if shift is None or shift.picket_id != picket_id:
@@ -346,7 +346,7 @@ def remove_shift(account: Account, picket_id: UUID, shift_id: UUID) -> None:
     if db.session.scalar(select(ShiftTaker.shift_id).where(ShiftTaker.shift_id == shift_id).limit(1)) is not None:
         db.session.rollback()
         raise TakenShiftError
-    page.picket.revision += 1  # As above.
+    shifts.mark_printed_old(picket_id)
     db.session.execute(delete(Shift).where(Shift.id == shift_id))
     db.session.commit()
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
 from uuid import UUID, uuid4
 
 from sqlalchemy import func, select
@@ -32,16 +31,16 @@ from pickets.models import (
     PicketState,
 )
 from pickets.pub import PublicPicket
+from pickets.taking import SURE_BEFORE
 
 log = logging.getLogger(__name__)
 
 LOT = 200
-REMINDED_BEFORE = timedelta(hours=24)
 
 
 def start_reminders() -> None:
     """Have participants of what is public and within a day reminded, once for each beginning that it was set to. Commits."""
-    soon = Picket.starts_at.between(func.now(), func.now() + REMINDED_BEFORE)
+    soon = Picket.starts_at.between(func.now(), func.now() + SURE_BEFORE)
     coming = Picket.state == PicketState.ANNOUNCED, Picket.id.in_(select(PublicPicket.id))
     for picket in db.session.scalars(select(Picket).where(*coming, soon)).all():
         values = {
@@ -84,8 +83,6 @@ def _queue_lot(broadcast: Broadcast, keyring: Keyring) -> None:
             Participant.picket_id == picket.id,
             Participant.state == ParticipantState.COMING,
             Participant.mailbox_hmac.is_not(None),
-            # Whoever joined later has read it on the page.
-            *([] if broadcast.kind == BroadcastKind.REMINDER else [Participant.joined_at <= broadcast.created_at]),
             *([Participant.id > broadcast.cursor] if broadcast.cursor is not None else []),
         )
         .order_by(Participant.id)

@@ -35,7 +35,7 @@ from pickets.pub import PublicPicket
 log = logging.getLogger(__name__)
 
 KEPT_AFTER = timedelta(days=7)
-"""How long after a picket's end anything about its participants is kept."""
+"""How long after a picket's end, or its cancellation, anything about its participants is kept."""
 PHOTOS_KEPT = timedelta(days=14)
 """How long a photo waits for its faces to be marked."""
 NETWORKS_KEPT = timedelta(days=1)
@@ -83,21 +83,25 @@ def _announce(picket_id: UUID) -> bool:
 
 def end_over() -> None:
     """What was announced and has ended was held. Commits."""
+    # One after the other, and none that somebody holds who joins it: two who wait for each other would both be late.
     over = Picket.state == PicketState.ANNOUNCED, Picket.ends_at <= func.now()
+    free = select(Picket.id).where(*over).with_for_update(skip_locked=True)
     db.session.execute(
-        update(Picket).where(*over).values(state=PicketState.HELD, state_changed_at=func.now()),
+        update(Picket).where(Picket.id.in_(free)).values(state=PicketState.HELD, state_changed_at=func.now()),
         execution_options={"synchronize_session": False},
     )
     db.session.commit()
 
 
 def purge_participants(now: datetime) -> bool:
-    """Erase everything about the participants of one picket that ended KEPT_AFTER ago: their rows, keys, mails and answers.
+    """Erase everything about the participants of one picket that ended, or was cancelled, KEPT_AFTER ago: rows, keys, mails and answers.
 
     How many mails of a broadcast left, and how many could not, stays as a number. Does not commit. Returns whether there was one.
     """
-    over = Picket.ends_at <= now - KEPT_AFTER, Picket.purged_at.is_(None)
-    picket = db.session.scalar(select(Picket).where(*over).limit(1).with_for_update(skip_locked=True))
+    over = func.least(Picket.ends_at, Picket.cancelled_at) <= now - KEPT_AFTER
+    picket = db.session.scalar(
+        select(Picket).where(over, Picket.purged_at.is_(None)).limit(1).with_for_update(skip_locked=True)
+    )
     if picket is None:
         return False
     for broadcast in db.session.scalars(select(Broadcast).where(Broadcast.picket_id == picket.id)).all():

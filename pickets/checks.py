@@ -5,10 +5,11 @@ from __future__ import annotations
 from core.fsck import count, invariant
 
 
-@invariant("I23", "Nothing about participants is kept eight days after a picket's end")
+@invariant("I23", "Nothing about participants is kept eight days after a picket's end or cancellation")
 def _forgotten() -> int:
     return count(
-        "SELECT count(*) FROM participants t JOIN pickets p ON p.id = t.picket_id WHERE p.ends_at < now() - interval '8 days'"
+        "SELECT count(*) FROM participants t JOIN pickets p ON p.id = t.picket_id "
+        " WHERE least(p.ends_at, p.cancelled_at) < now() - interval '8 days'"
     )
 
 

@@ -121,6 +121,7 @@ def _publish(approval: Approval) -> None:
     looked = services.look_at_gate(page)
     page.picket.agreed_concerns = [str(one.code) for one in looked.concerns]
     page.picket.announce_at = looked.public_from or func.now()
+    page.picket.revision += 1  # Papers that were drawn before have no pass.
     services.move(page.picket, PicketState.NOTIFIED)
     services.tell_organisers(page.picket.id, but=approval.decided_by)
 

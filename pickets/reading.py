@@ -61,11 +61,9 @@ class PicketCard:
         return moment.astimezone(ZoneInfo(self.city.timezone)) if moment else None
 
     @property
-    def changed(self) -> datetime | None:
-        """When what people plan by was last changed, likewise. None for one that is not to come, or stands as it was announced."""
-        if self.picket.state != "announced" or not self.picket.sequence:
-            return None
-        return self.picket.changed_at.astimezone(ZoneInfo(self.city.timezone))
+    def is_changed(self) -> bool:
+        """Whether hours or place of one that is to come have changed since it was announced."""
+        return self.picket.state == "announced" and self.picket.sequence > 0
 
     @property
     def is_over(self) -> bool:

@@ -87,6 +87,21 @@ class Coming:
     joined: int
 
 
+@dataclass(frozen=True, slots=True)
+class ToldLine:
+    """What all participants with an address were told, and to how many of them."""
+
+    kind: str
+    created_at: datetime
+    finished_at: datetime | None
+    """None while mails are still being queued."""
+    queued: int
+    """What is neither sent nor failed waits, or was no longer to be sent when its turn came."""
+    sent: int
+    failed: int
+    """Could not be delivered."""
+
+
 def now() -> datetime:
     """By the database's clock, which decides what is over."""
     return db.session.scalars(select(func.now())).one().astimezone(UTC)
@@ -314,11 +329,8 @@ def list_shifts(picket_id: UUID) -> list[tuple[Shift, int, int]]:
     return [(shift, number, confirmed) for shift, number, confirmed in rows]
 
 
-def list_broadcasts(picket_id: UUID) -> list[tuple[Broadcast, int]]:
-    """What participants were told, the last first, each with how many of its mails have left.
-
-    `failed` of each is how many could not be delivered. What else was queued is on its way, or was no longer to be sent.
-    """
+def list_broadcasts(picket_id: UUID) -> list[ToldLine]:
+    """What participants were told, the last first."""
     ended = (
         select(
             func.count().filter(OutboxMail.state == "sent").label("sent"),
@@ -330,15 +342,15 @@ def list_broadcasts(picket_id: UUID) -> list[tuple[Broadcast, int]]:
     )
     rows = db.session.execute(
         select(
-            *(Broadcast.id, Broadcast.kind, Broadcast.queued, Broadcast.created_at, Broadcast.finished_at),
-            func.coalesce(Broadcast.sent, ended.c.sent).label("sent"),
-            func.coalesce(Broadcast.failed, ended.c.failed).label("failed"),
+            *(Broadcast.kind, Broadcast.created_at, Broadcast.finished_at, Broadcast.queued),
+            func.coalesce(Broadcast.sent, ended.c.sent),
+            func.coalesce(Broadcast.failed, ended.c.failed),
         )
         .join(ended, true())
         .where(Broadcast.picket_id == picket_id)
         .order_by(Broadcast.created_at.desc())
     )
-    return [(Broadcast(**row._mapping), row.sent) for row in rows]  # noqa: SLF001  # The documented way to a row's names.
+    return [ToldLine(*row) for row in rows]
 
 
 def names_of(organisers: Sequence[PicketOrganiser]) -> dict[int, str]:

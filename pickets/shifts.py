@@ -7,7 +7,7 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from accounts.models import Account
 from core.answers import public_key, read_answer
@@ -16,7 +16,8 @@ from core.extensions import db
 from core.inbox import add_event
 from core.queues import TaskName, wake
 from pickets import services
-from pickets.models import Picket, Shift, ShiftTaker
+from pickets.models import Paper, Picket, Shift, ShiftTaker
+from pickets.papers import PaperKind
 
 KIND = "shift_list"
 ALIASES_READ = auditable("picket.shifts_read", _l("Read the aliases of those who take shifts of a picket"))
@@ -30,6 +31,15 @@ def move_shifts(picket: Picket, by: timedelta) -> None:
     db.session.execute(update(Shift).where(Shift.picket_id == picket.id).values(later), execution_options=unseen)
     db.session.execute(
         update(ShiftTaker).where(ShiftTaker.shift_id.in_(mine)).values(confirmed_at=None), execution_options=unseen
+    )
+
+
+def mark_printed_old(picket_id: UUID) -> None:
+    """What was printed of shifts is older than these, also what is being drawn just now. Does not commit."""
+    printed = Paper.picket_id == picket_id, Paper.kind.in_((PaperKind.SHIFTS, PaperKind.PACK))
+    db.session.execute(
+        update(Paper).where(*printed).values(revision=-1, wanted_at=func.now()),
+        execution_options={"synchronize_session": False},
     )
 
 

@@ -37,34 +37,37 @@ def hold_pickets(stand: Stand, petition: str) -> str:
     """Announce them, unless an earlier run has. Returns where the map is. Raises StandError when something goes wrong."""
     if not _number(stand, "SELECT count(*) FROM pickets"):
         organiser, coordinator = Robot(stand, "organiser"), Robot(stand, "coordinator")
-        organiser.log_in()
-        coordinator.log_in()
-        petition_id = _number(stand, "SELECT id FROM petitions WHERE slug = %s", petition)
-        paths = {
-            city: announce(organiser, coordinator, city, number, petition_id) for number, city in enumerate(PLACES)
-        }
-        _wait(stand, "SELECT count(*) FROM pickets WHERE state = 'announced'", len(PLACES), "were announced")
-        code = _text(
-            stand, "SELECT p.code FROM pickets p JOIN cities c ON c.id = p.city_id WHERE c.name = %s", CALLED_OFF
-        )
-        _come(stand, code)
-        page = organiser.browser.get(urljoin(organiser.site, f"{paths[CALLED_OFF]}/cancel"))
-        _sent(organiser.browser.submit(page, page.forms("")[-1], {"reason": "weather", "note": "A storm is coming."}))
-        _wait(
-            stand, "SELECT count(*) FROM outbox WHERE template = 'picket_cancelled' AND state = 'sent'", 1, "was told"
-        )
-        _look_at_calendar(stand, code)
-        _let_go_by(stand, paths[PAST])
-        page = organiser.browser.get(urljoin(organiser.site, f"{paths[PAST]}/report"))
-        told = {
-            "headcount": "120",
-            "sheets": "9",
-            "signatures": "101",
-            "summary": "It rained, and nobody left.",
-            "later": "now",
-        }
-        _sent(organiser.browser.submit(page, page.forms("")[-1], told))
+        try:
+            organiser.log_in()
+            coordinator.log_in()
+            _hold_all(stand, organiser, coordinator, petition)
+        finally:
+            organiser.browser.close()
+            coordinator.browser.close()
     return f"http://localhost:{stand.ports.public}/pickets/"
+
+
+def _hold_all(stand: Stand, organiser: Robot, coordinator: Robot, petition: str) -> None:
+    """Announce one in each city, call one off that somebody comes to, and report of one."""
+    petition_id = _number(stand, "SELECT id FROM petitions WHERE slug = %s", petition)
+    paths = {city: announce(organiser, coordinator, city, number, petition_id) for number, city in enumerate(PLACES)}
+    _wait(stand, "SELECT count(*) FROM pickets WHERE state = 'announced'", len(PLACES), "were announced")
+    code = _text(stand, "SELECT p.code FROM pickets p JOIN cities c ON c.id = p.city_id WHERE c.name = %s", CALLED_OFF)
+    _come(stand, code)
+    page = organiser.browser.get(urljoin(organiser.site, f"{paths[CALLED_OFF]}/cancel"))
+    _sent(organiser.browser.submit(page, page.forms("")[-1], {"reason": "weather", "note": "A storm is coming."}))
+    _wait(stand, "SELECT count(*) FROM outbox WHERE template = 'picket_cancelled' AND state = 'sent'", 1, "was told")
+    _look_at_calendar(stand, code)
+    _let_go_by(stand, paths[PAST])
+    page = organiser.browser.get(urljoin(organiser.site, f"{paths[PAST]}/report"))
+    told = {
+        "headcount": "120",
+        "sheets": "9",
+        "signatures": "101",
+        "summary": "It rained, and nobody left.",
+        "later": "now",
+    }
+    _sent(organiser.browser.submit(page, page.forms("")[-1], told))
 
 
 def announce(organiser: Robot, coordinator: Robot, city: str, number: int, petition_id: int) -> str:

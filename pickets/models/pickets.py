@@ -121,7 +121,7 @@ class Picket(Model):
     cancel_reason: Mapped[str] = mapped_column(server_default="")
     cancel_note: Mapped[str] = mapped_column(server_default="")
     sequence: Mapped[int] = mapped_column(Integer, server_default="0")
-    """Of its entry in calendars (RFC 5545, 3.8.7.4): rises whenever the public has to learn anew."""
+    """Of its entry in calendars (RFC 5545, 3.8.7.4): rises whenever the public has to learn hours or place anew."""
     changed_at: Mapped[CreatedAt]
     created_by: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"))
     created_at: Mapped[CreatedAt]

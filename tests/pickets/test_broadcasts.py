@@ -327,9 +327,8 @@ def test_cancellations_leave_first(house: House, make: Factory) -> None:
 def told_of(house: House, here: UUID) -> tuple[int, int, int]:
     """Queued, sent and not delivered mails of the only broadcast, as the organiser sees them."""
     with house.inside(Role.CONSOLE):
-        [(one, sent)] = services.list_broadcasts(here)
-        assert one.sent == sent
-        return one.queued, sent, one.failed or 0
+        [one] = services.list_broadcasts(here)
+        return one.queued, one.sent, one.failed
 
 
 def test_what_left_stays_counted_when_the_outbox_is_cleared_and_what_could_not_be_delivered_is_told(
@@ -377,7 +376,6 @@ def test_a_broadcast_that_cannot_be_queued_stops_no_other(
     for here in (bad, good):
         confirmed(house, house.client(), here)
         cancel(house, here)
-    house.sql("UPDATE participants SET joined_at = now() - interval '2 hours'")
     house.sql("UPDATE broadcasts SET created_at = now() - interval '1 hour' WHERE picket_id = :p", p=bad)
     news = picket_mails.news_mail
 
@@ -417,17 +415,17 @@ def test_the_first_error_is_raised_once_all_others_are_done(house: House) -> Non
     assert lots == len(done) == 2
 
 
-def test_who_joins_after_a_change_is_not_told_of_it(house: House, make: Factory, organiser: int) -> None:
+def test_who_joins_while_a_change_is_being_told_is_told_of_it(house: House, make: Factory, organiser: int) -> None:
     here = organised(house, make, organiser)
     confirmed(house, house.client(), here, email="early@example.org")
-    house.sql("UPDATE participants SET joined_at = now() - interval '1 hour'")
     house.sql(
         "INSERT INTO broadcasts (id, picket_id, kind, sequence, created_at) VALUES (gen_random_uuid(), :p, 'changed', 1, now() - interval '1 minute')",
         p=here,
     )
+    # Their page may have been opened before.
     confirmed(house, house.client(), here, email="late@example.org")
     care_for(house)
-    assert [mail["to"] for mail in of_kind(house, "picket_changed")] == ["early@example.org"]
+    assert {mail["to"] for mail in of_kind(house, "picket_changed")} == {"early@example.org", "late@example.org"}
 
 
 def test_mails_are_in_the_language_of_who_joined(house: House, make: Factory, organiser: int) -> None:

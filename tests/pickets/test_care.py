@@ -145,6 +145,17 @@ def test_everything_about_participants_is_erased_seven_days_after_the_end_and_no
     assert house.value("SELECT count(*) FROM pickets") == 1
 
 
+def test_participants_of_what_was_cancelled_are_forgotten_seven_days_after_that(house: House, make: Factory) -> None:
+    here = picket(house, make)
+    confirmed(house, house.client(), here)
+    off = datetime(2026, 3, 1, 13, 0, tzinfo=UTC)
+    house.sql("UPDATE pickets SET state = 'cancelled', cancelled_at = :o", o=off)
+    with house.inside(Role.WORKER):
+        assert not care.purge_participants(off + timedelta(days=7) - timedelta(seconds=1))
+        assert care.purge_participants(off + timedelta(days=7)), "long before it would have begun"
+    assert people(house) == []
+
+
 def test_what_belongs_to_other_pickets_and_to_signers_stays(house: House, make: Factory) -> None:
     from tests.factories import signed
 

@@ -453,6 +453,7 @@ def test_other_words_are_told_to_nobody_by_mail(house: House, announced: UUID, o
     assert answer.status_code == 303
     assert row(house, announced).about == "Songs."
     assert broadcasts(house, announced) == []
+    assert row(house, announced).sequence == 0, "calendars have nothing to learn anew"
 
 
 def test_a_change_that_no_coordinator_has_agreed_to_does_not_come_in(

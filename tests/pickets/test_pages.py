@@ -202,19 +202,17 @@ def test_what_is_over_says_so_before_and_after_its_report(house: House, make: Fa
     assert "will stand here" not in page
 
 
-def test_what_was_changed_since_it_was_announced_says_when_in_local_time(house: House, make: Factory) -> None:
-    changed = datetime(2026, 11, 20, 12, 30, tzinfo=UTC)
-    here = picket(house, make, changed_at=changed)
-    path, client = f"/pickets/{code_of(house, here)}", house.client()
-    assert "read time and place anew" not in client.get(path).text, "it stands as it was announced"
+def test_that_hours_or_place_have_changed_since_it_was_announced_is_said(house: House, make: Factory) -> None:
+    path, client = f"/pickets/{code_of(house, picket(house, make))}", house.client()
+    assert "Time or place have changed" not in client.get(path).text, "it stands as it was announced"
     house.sql("UPDATE pickets SET sequence = 1")
-    assert "Changed on 20 Nov 2026, 13:30: read time and place anew." in client.get(path).text
+    assert "Time or place have changed since it was announced: read them anew." in client.get(path).text
     house.sql("UPDATE pickets SET state = 'cancelled', cancelled_at = now(), sequence = 2")
-    assert "read time and place anew" not in client.get(path).text
+    assert "Time or place have changed" not in client.get(path).text
     house.sql(
         "UPDATE pickets SET state = 'held', cancelled_at = NULL, starts_at = now() - interval '3 hours', ends_at = now() - interval '1 hour'"
     )
-    assert "read time and place anew" not in client.get(path).text
+    assert "Time or place have changed" not in client.get(path).text
 
 
 def test_nobody_can_join_one_person(house: House, make: Factory) -> None:
