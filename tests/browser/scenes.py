@@ -389,6 +389,18 @@ def shift_that_is_gone(page: Page, site: Site) -> Response | None:
     return over(page, leaving.value)
 
 
+def impossible_number(page: Page, site: Site) -> Response:
+    page.goto(site.url("{attending}"))
+    page.get_by_role("spinbutton", name="How many of you come").fill("99")
+    return press(page, "Save")
+
+
+def own_page_of_what_was_taken_down(page: Page, site: Site) -> Response | None:
+    here = f"WHERE code = '{site.addresses['announced_code']}'"
+    with site.changed(f"UPDATE pickets SET state = 'review' {here}", f"UPDATE pickets SET state = 'announced' {here}"):
+        return page.goto(site.url("{attending}"))
+
+
 def empty_picket(page: Page, site: Site) -> Response:
     page.goto(site.url("{console}/pickets/new"))
     return press(page, "Go on")
@@ -431,7 +443,8 @@ def drawn_papers(page: Page, site: Site) -> Response | None:
     page.goto(site.url("{announced_picket}/papers"))
     with site.database() as db:
         db.execute(
-            "INSERT INTO papers (picket_id, kind, state, content, drawn_at) SELECT id, kind, 'ready', 'x', now() FROM pickets, unnest(ARRAY['poster_a4', 'sheet']) AS kind WHERE code = %s ON CONFLICT DO NOTHING",
+            "INSERT INTO papers (picket_id, kind, state, revision, content, drawn_at) SELECT id, kind, 'ready', revision - old, 'x', now()"
+            " FROM pickets, (VALUES ('poster_a4', 0), ('sheet', 1)) AS drawn (kind, old) WHERE code = %s ON CONFLICT DO NOTHING",
             (site.addresses["announced_code"],),
         )
     return page.reload()
@@ -617,6 +630,8 @@ PUBLIC = [
     Scene("pickets.mine", "{attend}"),
     Scene("pickets.own_page", "{attending}"),
     Scene("pickets.own_page", shift_that_is_gone, state="of somebody who was not fast enough"),
+    Scene("pickets.own_page", impossible_number, 422, "with a number too high"),
+    Scene("pickets.own_page", own_page_of_what_was_taken_down, state="of a picket that was taken down"),
     Scene("pickets.own_page", link_that_opens_no_participant, 400, "of one that is gone"),
     Scene("pickets.own_page", f"{{site}}/pickets/own/{NO_EVENT}?look=7", state="waiting"),
     Scene("petitions.privacy", "{site}/privacy"),

@@ -57,6 +57,10 @@ def fill(site: Any, petition_slug: str) -> None:
             "UPDATE pickets SET state = 'cancelled', cancelled_at = now(), cancel_reason = 'safety', cancel_note = 'Stay at home.', sequence = 1 WHERE code = %s",
             (codes["cancelled"],),
         )
+        db.execute(
+            "INSERT INTO broadcasts (id, picket_id, kind, sequence, queued, sent, failed, finished_at) SELECT gen_random_uuid(), id, 'cancelled', 1, 12, 11, 1, now() FROM pickets WHERE code = %s",
+            (codes["cancelled"],),
+        )
         over = known["held_picket"].rpartition("/")[2]
         db.execute(
             "UPDATE pickets SET starts_at = now() - interval '26 hours', ends_at = now() - interval '24 hours', state = 'reported' WHERE id = %s",
