@@ -151,7 +151,6 @@ def register_i18n(app: Flask) -> None:
         date=lambda value: format_date(value, "d MMM y", locale=current_language()),
         # Of a moment as clocks of its place show it.
         local_day=lambda value: format_date(value, "EEEE, d MMMM y", locale=current_language()),
-        local_moment=lambda value: format_datetime(value, "d MMM y, HH:mm", locale=current_language()),
         clock=lambda value: f"{value:%H:%M}",
         clock_in=lambda value, zone: f"{value.astimezone(ZoneInfo(zone)):%H:%M}",
         month=lambda value: format_date(value, "LLL", locale=current_language()),

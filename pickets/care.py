@@ -83,7 +83,7 @@ def _announce(picket_id: UUID) -> bool:
 
 def end_over() -> None:
     """What was announced and has ended was held. Commits."""
-    # One after the other, and none that somebody holds who joins it: two who wait for each other would both be late.
+    # Those that somebody holds who joins them are left for the next pass: to wait for one while holding others can end in a deadlock.
     over = Picket.state == PicketState.ANNOUNCED, Picket.ends_at <= func.now()
     free = select(Picket.id).where(*over).with_for_update(skip_locked=True)
     db.session.execute(

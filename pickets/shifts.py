@@ -36,6 +36,7 @@ def move_shifts(picket: Picket, by: timedelta) -> None:
 
 def mark_printed_old(picket_id: UUID) -> None:
     """What was printed of shifts is older than these, also what is being drawn just now. Does not commit."""
+    # No picket has this revision; and what is drawn for an earlier wish is not kept (pickets.drawing).
     printed = Paper.picket_id == picket_id, Paper.kind.in_((PaperKind.SHIFTS, PaperKind.PACK))
     db.session.execute(
         update(Paper).where(*printed).values(revision=-1, wanted_at=func.now()),

@@ -19,9 +19,9 @@ from core.pictures import MAX_BYTES
 from core.security import takes
 from pickets import after
 from pickets.after import COLUMNS, MOST_PHOTOS, OVER, PhotoPage, TooManyPhotosError, TooTallError
+from pickets.after_forms import PhotoWordsForm, ReportForm
 from pickets.console import bp
 from pickets.console.frame import find, show, tell
-from pickets.console_forms import PhotoWordsForm, ReportForm
 from pickets.models import PHOTO_STATE_LABELS, PhotoState
 from pickets.services import PicketPage
 
