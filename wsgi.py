@@ -14,6 +14,7 @@ import accounts.routes
 import core.components
 import core.devmail
 import delivery.checks
+import delivery.console
 import delivery.routes
 import petitions.checks
 import petitions.console
@@ -34,12 +35,13 @@ def create_app(role: Role | None = None, config: Config | None = None) -> Flask:
     if config.role is Role.PUBLIC:
         app.register_blueprint(petitions.routes.bp)
         app.register_blueprint(pickets.routes.bp)
+        app.register_blueprint(delivery.routes.bp)
         if config.dev_mail_dir is not None:
             app.register_blueprint(core.devmail.bp)
             app.register_blueprint(core.components.bp)
     elif config.role is Role.CONSOLE:
         app.register_blueprint(accounts.routes.bp)
-        app.register_blueprint(delivery.routes.bp)
+        app.register_blueprint(delivery.console.bp)
         app.register_blueprint(petitions.console.bp)
         app.register_blueprint(pickets.console.bp)
         for command in (

@@ -55,6 +55,8 @@ class Account(Model):
     totp_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
     totp_last_step: Mapped[int | None] = mapped_column(BigInteger)
     """The newest time step whose code was accepted; none at or before it is accepted again."""
+    age_recipients: Mapped[str] = mapped_column(server_default="")
+    """Public keys of age, one a line, to which what this person takes away is encrypted; empty for none."""
     devices_since: Mapped[CreatedAt]
     """Browsers remembered before this moment are strangers again."""
     grants: Mapped[list[Grant]] = relationship(lazy="selectin")

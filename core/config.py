@@ -36,12 +36,15 @@ class Config:
     """What one process knows.
 
     `secrets_dir` is a folder of 0600 files that only this role's Unix user can read: `session.key` and `factor.key` for the
-    console; `mailbox.key`, `token.key`, `log.key`, `smtp_url` and `sealing/<key id>.key` for the worker; none for the public web.
+    console; `mailbox.key`, `token.key`, `log.key`, `seal.pem` (or `pkcs11.pin` and `seal.crt`), `smtp_url` and `sealing/<key id>.key` for the worker; none for the public web.
     `root_public_key` is the raw 32-byte Ed25519 key that signs the list of sealing keys.
     `console_url` is where people log in; its host is the site that their passkeys belong to.
     `audit_heads` is a file that lies elsewhere, to which the worker adds the head of the audit trail.
     `source_url` is where this very version's source code can be had, which the AGPL asks a site to show.
     `mail_per_minute` is the sending rate of all mailers together.
+    `volume_size` is how many signatures a volume of a bundle has at most; `bundle_wait_hours` passes between a bundle's approval
+    and its building. `timestamp_url` is a server of RFC 3161 timestamps for the seals of volumes; `pkcs11` is where their key
+    is when it is not a file: the path of a module, the label of a token and that of a key, with semicolons between them.
     `name_server` is whom the mailer asks whether a domain takes mail, as `split_address` reads it: "" the system's, "off" nobody.
     """
 
@@ -62,6 +65,10 @@ class Config:
     mail_per_minute: int = 600
     name_server: str = ""
     bundle_dir: Path | None = None
+    volume_size: int = 2500
+    bundle_wait_hours: int = 0
+    timestamp_url: str = ""
+    pkcs11: str = ""
     dev_mail_dir: Path | None = None
 
     def secret(self, name: str) -> bytes:
@@ -82,7 +89,7 @@ def current_config() -> Config:
     return config
 
 
-WORKER_ONLY_SECRETS = ("mailbox.key", "token.key", "log.key", "smtp_url", "sealing")
+WORKER_ONLY_SECRETS = ("mailbox.key", "token.key", "log.key", "seal.pem", "pkcs11.pin", "smtp_url", "sealing")
 
 
 def role_from(environ: Mapping[str, str]) -> Role:
@@ -151,6 +158,10 @@ def read_config(role: Role, environ: Mapping[str, str] = os.environ) -> Config:
         mail_per_minute=whole("ZBOR_MAIL_PER_MINUTE", 600),
         name_server=environ.get("ZBOR_DNS", ""),
         bundle_dir=path("ZBOR_BUNDLE_DIR"),
+        volume_size=whole("ZBOR_VOLUME_SIZE", 2500),
+        bundle_wait_hours=whole("ZBOR_BUNDLE_WAIT_HOURS", 0),
+        timestamp_url=environ.get("ZBOR_TIMESTAMP_URL", ""),
+        pkcs11=environ.get("ZBOR_PKCS11", ""),
         dev_mail_dir=path("ZBOR_DEV_MAIL_DIR"),
     )
     problems += _unsafe(config)
@@ -201,6 +212,16 @@ def _unsafe(config: Config) -> list[str]:
                 problems.append(f"Set {name}: the worker needs it.")
         if config.mail_per_minute < 1:
             problems.append("ZBOR_MAIL_PER_MINUTE must be at least 1.")
+        if not 1 <= config.volume_size <= 5000:
+            problems.append(
+                "ZBOR_VOLUME_SIZE must be from 1 to 5000: a larger volume takes more memory than a worker has."
+            )
+        if config.timestamp_url and urlsplit(config.timestamp_url).scheme not in ("http", "https"):
+            problems.append("ZBOR_TIMESTAMP_URL must be an http or https address.")
+        if config.pkcs11 and config.pkcs11.count(";") != 2:
+            problems.append(
+                "ZBOR_PKCS11 must be the path of a module, the label of a token and that of a key: path;token;key."
+            )
     try:
         if config.name_server not in ("", "off"):
             split_address(config.name_server, 53)

@@ -27,8 +27,13 @@ from secrets import token_urlsafe
 from typing import Any
 from uuid import UUID, uuid4
 
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from core.sealing import key_statement, sign_statement
 
@@ -51,10 +56,39 @@ def make_secrets(folder: Path, smtp_url: str) -> None:
     for name in ("mailbox.key", "token.key"):
         write_secret(folder / "worker" / name, base64.b64encode(os.urandom(32)))
     write_secret(folder / "worker" / "log.key", base64.b64encode(Ed25519PrivateKey.generate().private_bytes_raw()))
+    make_seal(folder / "worker")
     write_secret(folder / "worker" / "smtp_url", smtp_url.encode())
     (folder / "worker" / "sealing").mkdir(mode=0o700, exist_ok=True)
     for name in ("session.key", "factor.key"):
         write_secret(folder / "console" / name, base64.b64encode(os.urandom(32)))
+
+
+def make_seal(folder: Path) -> None:
+    """Write a key (P-256) and a certificate by itself, for ten years, with which volumes of bundles are sealed. Keeps what is there."""
+    if (folder / "seal.pem").exists():
+        return
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Zbor: seal of bundles")])
+    now = datetime.now(UTC).replace(microsecond=0)
+    usage = x509.KeyUsage(
+        digital_signature=True, content_commitment=True, key_encipherment=False, data_encipherment=False,
+        key_agreement=False, key_cert_sign=False, crl_sign=False, encipher_only=False, decipher_only=False,
+    )  # fmt: skip
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now)
+        .not_valid_after(now + timedelta(days=3650))
+        .add_extension(usage, critical=True)
+        .sign(key, SHA256())
+    )
+    # The certificate first: a key without one would be taken for whole the next time.
+    (folder / "seal.crt").unlink(missing_ok=True)
+    write_secret(folder / "seal.crt", certificate.public_bytes(Encoding.PEM).strip())
+    write_secret(folder / "seal.pem", key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).strip())
 
 
 _MOMENT = "%Y-%m-%dT%H:%M:%SZ"

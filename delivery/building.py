@@ -1,270 +1,264 @@
-"""Building bundles and handing them out. Runs in the worker; keys and the drawing engine are passed in."""
+"""Building what is claimed: a volume of the register, or the index that lists them. Runs in the worker; keys and engine are passed in."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
-import os
-import secrets
+import time
 from collections import Counter
-from collections.abc import Collection, Mapping
-from datetime import datetime
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 from uuid import UUID
 
-from babel import Locale
-from babel.dates import format_date
-from babel.numbers import format_decimal
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
-from core.answers import answer
 from core.config import Config
-from core.errors import describe
+from core.errors import UnavailableError, describe
 from core.extensions import db
-from core.i18n import country_name
 from core.keyring import Keyring
-from core.records import new_row_key, open_row_key
-from core.sealing import KeyNotHeldError, SealingError, context, decrypt, encrypt
-from delivery.claims import Claim, show_step, write
+from core.queues import TaskName, wake
+from core.records import open_row_key
+from core.sealing import KeyNotHeldError, context, encrypt
+from delivery import claims, indexing
+from delivery.claims import Claim, LeaseLostError, renew, write
 from delivery.document import (
-    BundleDocument,
-    BundleEngine,
-    EarlierAppeal,
-    PrintedHead,
+    Engine,
     RegisterRow,
-    Sign,
-    archive,
-    fill,
-    letter_language,
-    letter_texts,
-    register_hash,
-    signed_on,
+    RegisterVolume,
+    Sealed,
+    draw_sample,
+    row_marks,
+    table_of,
 )
-from delivery.models import DOWNLOAD_LIFETIME, Bundle, BundleState, Download
-from petitions.logbook import log_signer
-from petitions.models import Addressee, Petition, TreeHead
-from petitions.proving import head_as_json, in_utc, log_keys
-from petitions.register import EarlierText, ReadText, count_by_state, earlier_texts, read_counted
-from petitions.services import newest_text
-from petitions.texts import demands_html
+from delivery.indexing import Frozen, read_frozen
+from delivery.models import SAMPLE_SIZE, Bundle, BundleLine, BundleState, Level, Volume
+from delivery.store import remove_volumes, volume_path, write_whole
+from petitions.register import CountedSignature, read_signatures
+from petitions.rules import initials
 
 log = logging.getLogger(__name__)
 
 
-def build(claim: Claim, keyring: Keyring, draw: BundleEngine, config: Config) -> None:
-    """Collect, draw, encrypt, store. Raises LeaseLostError when somebody else has taken over; then nothing is changed."""
-    document = _collect(claim, keyring, config)
-    show_step(claim, "drawing")
-    volumes = draw(document)
-    show_step(claim, "sealing")
-    packed = archive(document.bundle_code, volumes, *_signed(document.manifest or {}, keyring))
-    row_key_id, row_key = new_row_key()
-    ciphertext = encrypt(row_key, packed, context("bundles", claim.bundle_id))
-    path = bundle_path(config, claim.bundle_id, claim.fence)
-    _write_whole(path, ciphertext)
+def build_some(keyring: Keyring, engine: Engine, config: Config, seconds: float) -> bool:
+    """Freeze what is approved and build volumes for some seconds. Returns whether there is more to do. One that fails stops no other."""
+    ends = time.monotonic() + seconds
+    failed = set[UUID]()
+    claims.settle_requests()
+    while True:
+        claim = claims.claim_volume(failed)
+        if claim is None:
+            if claims.freeze_next() is None:
+                return False
+            continue
+        wake(TaskName.BUNDLES)  # Somebody else may build the next one meanwhile.
+        if not _build_one(claim, keyring, engine, config):
+            failed.add(claim.bundle_id)
+        if time.monotonic() > ends:
+            return True
+
+
+def _build_one(claim: Claim, keyring: Keyring, engine: Engine, config: Config) -> bool:
+    """Build a volume. Returns whether its bundle can be gone on with now."""
+    try:
+        build(claim, keyring, engine, config)
+    except LeaseLostError:
+        log.warning("volume %d of bundle %s was taken over or recalled", claim.number, claim.bundle_id)
+        db.session.rollback()
+        remove_volumes_of_lost(config, claim)
+    except OSError as error:
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        log.error("storing volume %d of bundle %s failed: %s", claim.number, claim.bundle_id, describe(error))
+        claims.release(claim, blameless=is_full, out_of_space=is_full)
+        return False
+    except Exception as error:
+        # The row goes back to waiting, and is given up by its count of attempts. The text of the error may quote
+        # a name, so only its type and place are logged.
+        log.error("building volume %d of bundle %s failed: %s", claim.number, claim.bundle_id, describe(error))
+        claims.release(claim, blameless=isinstance(error, (UnavailableError, KeyNotHeldError)))
+        return False
+    return True
+
+
+def remove_volumes_of_lost(config: Config, claim: Claim) -> None:
+    """Remove the file of an attempt that came too late."""
+    volume_path(config, claim.bundle_id, claim.number, claim.fence).unlink(missing_ok=True)
+
+
+def build(claim: Claim, keyring: Keyring, engine: Engine, config: Config) -> None:
+    """Draw, seal, encrypt and store one volume. Raises LeaseLostError when it is no longer ours; then nothing is changed."""
+    frozen = read_frozen(claim.bundle_id, config)
+    if claim.number == 0:
+        _build_index(claim, frozen, keyring, engine, config)
+    else:
+        _build_register(claim, frozen, keyring, engine, config)
+
+
+def _build_register(claim: Claim, frozen: Frozen, keyring: Keyring, engine: Engine, config: Config) -> None:
+    rows, texts = _read_rows(claim, frozen, keyring)
+    table = table_of(rows, frozen.level)
+    content_hash = hashlib.sha256(table).hexdigest()
+    manifest = frozen.manifest | {
+        "zbor": "volume/2",
+        "volume": claim.number,
+        "volumes": frozen.volumes,
+        "first": rows[0].number,
+        "last": rows[-1].number,
+        "lines": len(rows),
+        "table_sha256": content_hash,
+    }
+    volume = RegisterVolume(
+        language=frozen.language,
+        texts=frozen.texts,
+        title=frozen.title,
+        ministry=frozen.address[0],
+        cutoff=indexing.moment_in(frozen.cutoff, frozen.language),
+        heading=frozen.register_heading,
+        level=frozen.level,
+        rows=rows,
+        table=table,
+        content_hash=content_hash,
+        manifest=manifest,
+        verify_address=frozen.verify_address(claim.number),
+        paper=frozen.paper,
+    )
+    drawn = engine.draw_register(volume)
+    renew(claim)
+    marks = row_marks(rows, frozen.level)
+    told = [[*text, number] for text, number in sorted(texts.items())]
+    _store(claim, drawn, table, keyring, engine, config, content_hash=content_hash, marks=marks, texts=told)
+    db.session.commit()
+
+
+def _read_rows(claim: Claim, frozen: Frozen, keyring: Keyring) -> tuple[list[RegisterRow], Counter[tuple[str, int]]]:
+    """The lines of a volume, opened. Raises LeaseLostError when one of them no longer counts: then the bundle is being recalled."""
+    first, last = db.session.execute(
+        select(Volume.first, Volume.last).where(Volume.bundle_id == claim.bundle_id, Volume.number == claim.number)
+    ).one_or_none() or (None, None)
+    if first is None or last is None:
+        raise LeaseLostError
+    chosen = select(BundleLine.number, BundleLine.signature_id).where(BundleLine.bundle_id == claim.bundle_id)
+    if frozen.level == Level.COUNTS:
+        drawn = sorted(draw_sample(frozen.root, frozen.code, frozen.count, SAMPLE_SIZE))
+        chosen = chosen.where(BundleLine.number.in_(drawn[first - 1 : last]))
+    else:
+        chosen = chosen.where(BundleLine.number.between(first, last))
+    found = list(read_signatures(chosen, keyring.private_keys))
+    db.session.rollback()
+    if len(found) != last - first + 1:
+        raise LeaseLostError
+    return [_row(one, frozen) for one in found], Counter(one.text for one in found)
+
+
+def _row(one: CountedSignature, frozen: Frozen) -> RegisterRow:
+    """What the level lets a line tell. The day is that of UTC."""
+    name = one.name if one.name is not None else str(frozen.texts["further_signer"])
+    if one.name is not None and frozen.level == Level.INITIALS:
+        name = initials(one.name)
+    city = "" if frozen.level == Level.INITIALS else one.city
+    entry = one.leaf_index if frozen.level == Level.COUNTS else None
+    return RegisterRow(one.number, name, city, one.received_at.date(), entry)
+
+
+def _build_index(claim: Claim, frozen: Frozen, keyring: Keyring, engine: Engine, config: Config) -> None:
+    volumes = db.session.scalars(
+        select(Volume).where(Volume.bundle_id == claim.bundle_id, Volume.number > 0).order_by(Volume.number)
+    ).all()
+    read = _texts_of(claim, frozen, keyring, volumes)
+    manifest = indexing.manifest_of(frozen, volumes)
+    pages = sum(one.pages or 0 for one in volumes)
+    drawn = engine.draw_index(indexing.index_of(frozen, volumes, read, manifest))
+    renew(claim)
+    file_hash, sealed = _store(claim, drawn, b"", keyring, engine, config)
+    signed = indexing.signed_manifest(frozen, manifest, sealed, file_hash, keyring)
+    done = db.session.execute(
+        update(Bundle)
+        .where(Bundle.id == claim.bundle_id, Bundle.state == BundleState.BUILDING)
+        .values(
+            state=BundleState.READY,
+            pages=sealed.pages + pages,
+            register_hash=manifest["register_hash"],
+            manifest=signed,
+            ready_at=func.now(),
+            out_of_space_at=None,
+        ),
+        execution_options={"synchronize_session": False},
+    )
+    if not done.rowcount:  # type: ignore[attr-defined]  # An UPDATE's result has a row count.
+        raise LeaseLostError
+    db.session.commit()
+    _remove_other_attempts(claim.bundle_id, config)
+
+
+def _texts_of(claim: Claim, frozen: Frozen, keyring: Keyring, volumes: Sequence[Volume]) -> Counter[tuple[str, int]]:
+    """How many signatures were given to which text. Where only a sample is printed, all of them are opened for it here."""
+    if frozen.level != Level.COUNTS:
+        told = [one for volume in volumes for one in volume.texts or ()]
+        return sum((Counter({(language, version): number}) for language, version, number in told), Counter())
+    read = Counter[tuple[str, int]]()
+    lot = 5000
+    for first in range(1, frozen.count + 1, lot):
+        lines = BundleLine.bundle_id == claim.bundle_id, BundleLine.number.between(first, first + lot - 1)
+        chosen = select(BundleLine.number, BundleLine.signature_id).where(*lines)
+        read.update(one.text for one in read_signatures(chosen, keyring.private_keys))
+        renew(claim)
+    if read.total() != frozen.count:
+        raise LeaseLostError
+    return read
+
+
+def _store(
+    claim: Claim, drawn: bytes, table: bytes, keyring: Keyring, engine: Engine, config: Config, **values: object
+) -> tuple[str, Sealed]:
+    """Seal a volume electronically, encrypt it with its table and store it; note that in its row. Returns the file's hash, and what was sealed.
+
+    Does not commit. The file is on the disk before the row says so; one that no row tells of is removed when all is done.
+    """
+    sealed = engine.seal(drawn)
+    file_hash = hashlib.sha256(sealed.content).hexdigest()
+    bundle = db.session.get(Bundle, claim.bundle_id, populate_existing=True)
+    if bundle is None or bundle.row_key_id is None:
+        raise LeaseLostError
+    row_key = open_row_key(bundle.row_key_id, keyring.private_keys)
+    db.session.rollback()
+    packed = len(sealed.content).to_bytes(8) + sealed.content + table
+    stored = encrypt(row_key, packed, context("volumes", claim.bundle_id, claim.number))
+    write_whole(volume_path(config, claim.bundle_id, claim.number, claim.fence), stored)
     write(
         claim,
-        state=BundleState.READY,
-        step=None,
         leased_until=None,
-        signatures=len(document.rows),
-        pages=sum(volume.pages for volume in volumes),
-        register_hash=document.register_hash,
-        row_key_id=row_key_id,
-        file_hash=hashlib.sha256(ciphertext).hexdigest(),
-        ready_at=func.now(),
+        pages=sealed.pages,
+        size=len(sealed.content),
+        file_hash=file_hash,
+        stored_hash=hashlib.sha256(stored).hexdigest(),
+        done_at=func.now(),
+        **values,
     )
-    db.session.commit()
-    for old in path.parent.glob(f"{claim.bundle_id}.*"):
-        if old != path:
-            old.unlink()
+    return file_hash, sealed
 
 
-def _signed(manifest: Mapping[str, Any], keyring: Keyring) -> tuple[dict[str, Any], Sign]:
-    """The manifest with who signs it and when, and what signs it. Without a key of the logs nobody does."""
-    signer = log_signer(keyring)
-    moment = db.session.scalars(select(func.clock_timestamp())).one()
-    key = log_keys([signer.key_id])[0] if signer is not None else None
-    whole = {**manifest, "signed_at": in_utc(moment) if key else None, "signed_by": key}
-    return whole, lambda statement: signer.key.sign(statement).hex() if signer is not None else None
-
-
-def _collect(claim: Claim, keyring: Keyring, config: Config) -> BundleDocument:
-    """Everything to be printed, from one snapshot of the database."""
-    db.session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
-    bundle = db.session.get_one(Bundle, claim.bundle_id)
-    addressee = db.session.get_one(Addressee, bundle.addressee_id)
-    petition = db.session.get_one(Petition, bundle.petition_id)
-    slug = petition.slug
-    # From the table: the view shows none of a petition that is hidden meanwhile.
-    heads = select(TreeHead).where(TreeHead.petition_id == bundle.petition_id).order_by(TreeHead.size.desc())
-    head = db.session.scalar(heads.limit(1))
-    official = addressee.languages.split()
-    language = letter_language(official)
-    texts = letter_texts(language) or {}
-    rows, read = list[RegisterRow](), Counter[ReadText]()
-    counted = read_counted(bundle.petition_id, bundle.addressee_id, bundle.cutoff_at, keyring.private_keys)
-    for number, one in enumerate(counted, start=1):
-        rows.append(RegisterRow(number, one.name or texts["further_signer"], one.city, signed_on(one.received_at)))
-        read[one.text] += 1
-    counts = count_by_state(bundle.petition_id, bundle.addressee_id, bundle.cutoff_at)
-    appeal = newest_text(bundle.petition_id, language)
-    earlier = earlier_texts(appeal, read)
-    code = bundle.code
-    letter = fill(
-        texts,
-        {
-            "title": appeal.title,
-            "appeal_language": Locale.parse(appeal.language).get_display_name(language),
-            "count": len(rows),
-            "number": sum(one.signatures for one in earlier),
-            "date": format_date(bundle.cutoff_at, "long", locale=language),
-            "cutoff": _moment(bundle.cutoff_at, language),
-            "reply_to": config.contact_address or config.public_url,
-            "bundle_id": code,
-            "city": addressee.city,
-            "per_mailbox": texts["per_mailbox"][petition.per_mailbox - 1],
-            "log_address": f"{config.public_url}/petitions/{slug}/log",
-        },
-    )
-    # Received before the cut-off but confirmed after it: for this bundle, still waiting.
-    counts["pending"] = counts.get("pending", 0) + counts.get("counted", 0) - len(rows)
-    counts["counted"] = len(rows)
-    hashed = register_hash(rows)
-    order = ("counted", "pending", "duplicate", "quarantined", "rejected", "withdrawn", "expired")
-    document = BundleDocument(
-        bundle_code=code,
-        language=language,
-        letter=letter,
-        address=_address(addressee, language),
-        salutation=addressee.salutation_native.split(" / ")[0],
-        title=appeal.title,
-        appeal_html=appeal.body_html,
-        demands_html=demands_html(appeal.demands),
-        earlier=[_earlier(one, texts, language) for one in earlier],
-        appeal_language=appeal.language,
-        cutoff=_moment(bundle.cutoff_at, language),
-        counts=[
-            (letter["received"], sum(counts.values())),
-            *((letter[state], counts.get(state, 0)) for state in order),
-        ],
-        rows=rows,
-        register_hash=hashed,
-        head=_printed(head, language) if head is not None else None,
-        manifest={
-            "petition": slug,
-            "addressee": addressee.code,
-            "counted": len(rows),
-            "cutoff": in_utc(bundle.cutoff_at),
-            "register_hash": hashed,
-            "tree_head": head_as_json(slug, head) if head is not None else None,
-            "key": log_keys([head.key_id])[0] if head is not None else None,
-        },
-    )
-    db.session.rollback()
-    return document
-
-
-def _earlier(one: EarlierText, texts: dict[str, Any], language: str) -> EarlierAppeal:
-    return EarlierAppeal(
-        heading=texts["earlier_heading"].format(until=format_date(one.until, "long", locale=language)),
-        note=texts["earlier_note"].format(number=one.signatures),
-        title=one.text.title,
-        html=one.text.body_html,
-        demands_html=demands_html(one.text.demands),
-        language=one.text.language,
-    )
-
-
-def _printed(head: TreeHead, language: str) -> PrintedHead:
-    root = head.root.hex()
-    return PrintedHead(
-        size=format_decimal(head.size, locale=language),
-        counted=format_decimal(head.counted, locale=language),
-        signed=_moment(head.signed_at, language),
-        root=[root[at : at + 8] for at in range(0, len(root), 8)],
-    )
-
-
-def _address(addressee: Addressee, language: str) -> list[str]:
-    place = " ".join(part for part in (addressee.postal_code, addressee.city) if part)
-    lines = [addressee.name_native.split(" / ")[0], addressee.street_address, place]
-    if addressee.country_code:
-        lines.append(country_name(addressee.country_code, str(Locale.parse(language).language)))
-    return lines
-
-
-def _moment(moment: datetime, language: str) -> str:
-    return f"{format_date(moment, 'long', locale=language)}, {moment:%H:%M} UTC"
-
-
-def bundle_path(config: Config, bundle_id: UUID, fence: int) -> Path:
-    """Where the encrypted file lies. Each attempt has a name of its own, so that a slow builder cannot overwrite a new one's."""
+def _remove_other_attempts(bundle_id: UUID, config: Config) -> None:
+    """Remove files that no row tells of: of builders that were killed between storing and saying so."""
     if config.bundle_dir is None:
-        raise ValueError("The worker has no bundle folder.")
-    return config.bundle_dir / f"{bundle_id}.{fence}.sealed"
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """The file is there with all its bytes, or it is not there."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    half = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with half.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        half.rename(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    finally:
-        half.unlink(missing_ok=True)
-
-
-def answer_downloads(keyring: Keyring, config: Config) -> int:
-    """Seal each bundle that was asked for to the browser that asked. Commits one by one. Returns how many."""
-    answered, waiting = 0, set[UUID]()
-    while (download := _next_download(waiting)) is not None:
-        # Nobody recalls it while it is being sealed.
-        bundle = db.session.get_one(Bundle, download.bundle_id, with_for_update={"read": True})
-        try:
-            answer(download.id, download.answer_key, _open_bundle(bundle, keyring, config), DOWNLOAD_LIFETIME)
-        except KeyNotHeldError:
-            log.error("bundle %s waits for a sealing key that is not among the worker's secrets", bundle.id)
-            waiting.add(download.id)
-            db.session.rollback()
-            continue
-        except LookupError:
-            log.info("bundle %s was recalled before it could be taken away", bundle.id)
-        except (OSError, SealingError) as error:
-            # This one cannot be had; the page says that the download is over, and the others get their turn.
-            log.error("bundle %s does not open: %s", bundle.id, describe(error))
-        download.answered_at = func.now()
-        db.session.commit()
-        answered += 1
+        return
+    rows = db.session.execute(select(Volume.number, Volume.fence).where(Volume.bundle_id == bundle_id)).all()
     db.session.rollback()
-    return answered
+    kept = {volume_path(config, bundle_id, number, fence).name for number, fence in rows}
+    for path in config.bundle_dir.glob(f"{bundle_id}.*"):
+        if path.name not in kept:
+            path.unlink(missing_ok=True)
 
 
-def _open_bundle(bundle: Bundle, keyring: Keyring, config: Config) -> bytes:
-    if bundle.row_key_id is None:
-        raise LookupError("The key of the bundle was destroyed.")
-    key = open_row_key(bundle.row_key_id, keyring.private_keys)
-    ciphertext = bundle_path(config, bundle.id, bundle.fence).read_bytes()
-    return decrypt(key, ciphertext, context("bundles", bundle.id))
-
-
-def _next_download(but: Collection[UUID]) -> Download | None:
-    # A request older than its cookie has nobody left to read the answer.
-    fresh = Download.requested_at > func.now() - DOWNLOAD_LIFETIME
-    return db.session.scalar(
-        select(Download)
-        .where(Download.answered_at.is_(None), fresh, Download.id.not_in(list(but)))
-        .order_by(Download.requested_at)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
+def remove_destroyed(config: Config) -> None:
+    """Remove the files of bundles whose key is gone; without it they are random bytes that fill the disk."""
+    if config.bundle_dir is None or not config.bundle_dir.is_dir():
+        return
+    lying = {path.name.partition(".")[0] for path in config.bundle_dir.iterdir()}
+    living = {
+        str(one)
+        for one in db.session.scalars(
+            select(Bundle.id).where(Bundle.row_key_id.is_not(None), Bundle.id.in_([UUID(one) for one in lying]))
+        )
+    }
+    db.session.rollback()
+    for name in lying - living:
+        remove_volumes(config, UUID(name))

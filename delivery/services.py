@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from http import HTTPStatus
 from uuid import UUID, uuid4
 
@@ -12,23 +13,37 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 from markupsafe import Markup, escape
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 
 from accounts import approvals, desk
 from accounts.approvals import ApprovalKind
 from accounts.desk import Place, Waiting
 from accounts.models import Account, Approval
 from accounts.permissions import Action, covered_countries, may, may_somewhere
-from core.answers import public_key, read_answer
 from core.audit import auditable, record
+from core.config import current_config
 from core.errors import DomainError, NotFoundError
 from core.extensions import db
 from core.i18n import spoken
 from core.lists import Listing, read_page
 from core.queues import TaskName, wake
 from delivery.forms import BundleFilter
-from delivery.models import APPROVAL_KIND, DOWNLOAD_LIFETIME, UNDER_WAY, Bundle, BundleState, Download
-from petitions.models import PUBLIC_STATES, Addressee, Petition, PetitionAddressee
+from delivery.letters import letter_language
+from delivery.models import (
+    APPROVAL_KIND,
+    LEVEL_LABELS,
+    UNDER_WAY,
+    Bundle,
+    BundleState,
+    Correction,
+    Download,
+    LetterKind,
+    Level,
+    Volume,
+    Wish,
+)
+from delivery.writing import newest_letter
+from petitions.models import PUBLIC_STATES, Addressee, Petition, PetitionAddressee, Signature, SignatureState
 from petitions.services import (
     NEVER_PUBLIC,
     AddresseeCount,
@@ -41,7 +56,17 @@ from petitions.services import (
     titles,
 )
 
-TAKEN = auditable("bundle.taken", _l("Took a bundle away"))
+HANDED_OVER = auditable("bundle.handed_over", _l("Noted that a bundle was handed over"))
+TOLD = auditable("bundle.told", _l("Noted that a ministry was told what to strike out"))
+WISHED = {
+    Wish.CANCEL: auditable("bundle.cancelled", _l("Cancelled a bundle")),
+    Wish.RESUME: auditable("bundle.resumed", _l("Went on with a bundle that had failed")),
+}
+WISHES = {
+    Wish.CANCEL: (BundleState.APPROVED, BundleState.BUILDING, BundleState.FAILED),
+    Wish.RESUME: (BundleState.FAILED,),
+}
+"""States in which each can be wished for."""
 
 
 class HiddenError(DomainError):
@@ -100,17 +125,54 @@ def list_bundles(account: Account, petition: Petition, form: BundleFilter) -> Li
     return listing.map(lambda row: BundleRow(row, addressees[row.addressee_id]))
 
 
-def request_bundle(account: Account, petition_id: int, addressee_id: int) -> UUID:
-    """Ask for the bundle of one addressee, cut off now; a second person has to agree. Commits. Raises NotFoundError.
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """What would leave with a bundle that is asked for now, for whoever asks and whoever agrees."""
+
+    addressee: Addressee
+    counted: int
+    unlogged: int
+    """Of these: not in the log yet, and therefore not in the bundle."""
+    language: str
+    """Of the letter and of all that is printed."""
+    falls_back: bool
+    """There is no letter in an official language of the ministry."""
+    wait_hours: int
+
+
+def outgoing(account: Account, petition_id: int, addressee_id: int) -> Outgoing:
+    """What would leave. Raises NotFoundError, HiddenError."""
+    addressee = find_addressee(petition_id, addressee_id)
+    petition = find_petition(petition_id)
+    is_public = petition.state not in NEVER_PUBLIC
+    if not is_public or not may(account, Action.REQUEST_BUNDLE, petition_id, addressee.country_code):
+        raise NotFoundError
+    if not is_handed_over(petition):
+        raise HiddenError
+    counted, unlogged = counted_now(petition_id, addressee_id)
+    official = addressee.languages.split()
+    language = letter_language(official)
+    wait = current_config().bundle_wait_hours
+    return Outgoing(addressee, counted, unlogged, language, language not in official, wait)
+
+
+def counted_now(petition_id: int, addressee_id: int) -> tuple[int, int]:
+    """How many signatures for an addressee are counted, and how many of them are not in the log yet."""
+    here = Signature.petition_id == petition_id, Signature.addressee_id == addressee_id
+    counted, logged = db.session.execute(
+        select(func.count(), func.count().filter(Signature.in_log)).where(
+            *here, Signature.state == SignatureState.COUNTED
+        )
+    ).one()
+    return counted, counted - logged
+
+
+def request_bundle(account: Account, petition_id: int, addressee_id: int, level: Level) -> UUID:
+    """Ask for the bundle of one addressee, cut off now; a second person has to agree. Commits. Raises NotFoundError, HiddenError.
 
     While one for the same addressee is on its way, that one is returned and nothing is added.
     """
-    addressee = find_addressee(petition_id, addressee_id)
-    is_public = find_petition(petition_id).state not in NEVER_PUBLIC
-    if not is_public or not may(account, Action.REQUEST_BUNDLE, petition_id, addressee.country_code):
-        raise NotFoundError
-    if not is_handed_over(find_petition(petition_id)):
-        raise HiddenError
+    leaves = outgoing(account, petition_id, addressee_id)
     # Two clicks at once wait for each other here, so that the second finds the first one's bundle.
     here = PetitionAddressee.petition_id == petition_id, PetitionAddressee.addressee_id == addressee_id
     db.session.execute(select(PetitionAddressee).where(*here).with_for_update())
@@ -126,16 +188,24 @@ def request_bundle(account: Account, petition_id: int, addressee_id: int) -> UUI
         wake(TaskName.BUNDLES)
         return on_its_way
     bundle_id = uuid4()
-    row = {"id": bundle_id, "petition_id": petition_id, "addressee_id": addressee_id, "requested_by": account.id}
+    letter = newest_letter(petition_id, LetterKind.COVER, leaves.language)
+    row = {
+        "id": bundle_id,
+        "petition_id": petition_id,
+        "addressee_id": addressee_id,
+        "requested_by": account.id,
+        "level": level,
+        "letter_id": letter.id if letter else None,
+    }
     db.session.execute(insert(Bundle).values(row))
     approvals.request_approval(
         BUNDLE,
         account,
         bundle_id,
         "",
-        details={"addressee": addressee.code},
+        details={"addressee": leaves.addressee.code, "level": level},
         petition_id=petition_id,
-        country_code=addressee.country_code,
+        country_code=leaves.addressee.country_code,
     )
     db.session.commit()
     return bundle_id
@@ -157,57 +227,91 @@ def approval_of(bundle: Bundle) -> Approval | None:
     return db.session.scalar(select(Approval).where(*mine).order_by(Approval.requested_at.desc()))
 
 
-def ask_for_download(account: Account, bundle_id: UUID, secret: str) -> UUID:
-    """Log that this account takes a ready bundle away, and have the worker seal it to this browser. Commits, wakes."""
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the build of a bundle is."""
+
+    done: int
+    of: int
+    seconds_left: int | None
+    """None while nothing is done by which it could be told."""
+
+
+def progress_of(bundle: Bundle) -> Progress:
+    """How many volumes are done, the index among them, and how long the others will take at the pace so far."""
+    row = db.session.execute(
+        select(
+            func.count(Volume.done_at),
+            func.count(),
+            func.extract("epoch", func.now() - Bundle.frozen_at) / func.nullif(func.count(Volume.done_at), 0),
+        )
+        .join(Bundle, Bundle.id == Volume.bundle_id)
+        .where(Volume.bundle_id == bundle.id)
+        .group_by(Bundle.frozen_at)
+    ).one_or_none()
+    if row is None:
+        return Progress(0, 0, None)
+    done, of, pace = row
+    return Progress(done, of, round(float(pace) * (of - done)) if pace is not None else None)
+
+
+def wish_for(account: Account, bundle_id: UUID, wish: Wish) -> None:
+    """Have the worker cancel a bundle that is on its way, or go on with one that was given up. Commits, wakes. Raises NotFoundError."""
     found = find_bundle(account, bundle_id)
     bundle, country = found.bundle, found.addressee.country_code
-    if bundle.state != BundleState.READY or not may(account, Action.TAKE_BUNDLE, bundle.petition_id, country):
+    fits = bundle.state in WISHES[wish]
+    if not fits or not may(account, Action.REQUEST_BUNDLE, bundle.petition_id, country):
         raise NotFoundError
-    if not is_handed_over(find_petition(bundle.petition_id)):
-        raise HiddenError
-    download_id = uuid4()
-    row = {
-        "id": download_id,
-        "bundle_id": bundle.id,
-        "account_id": account.id,
-        "answer_key": public_key(secret, download_id),
-    }
-    db.session.execute(insert(Download).values(row))
-    record(TAKEN, account.id, "bundle", bundle_id, petition_id=bundle.petition_id, country_code=country)
+    db.session.execute(update(Bundle).where(Bundle.id == bundle_id).values(wish=wish))
+    record(WISHED[wish], account.id, "bundle", bundle_id, petition_id=bundle.petition_id, country_code=country)
     db.session.commit()
-    wake(TaskName.DOWNLOADS)
-    return download_id
+    wake(TaskName.BUNDLES)
 
 
-def find_download(account: Account, download_id: UUID) -> Download:
-    """A download this very account asked for. Raises NotFoundError."""
-    download = db.session.get(Download, download_id)
-    if download is None or download.account_id != account.id:
+def mark_handed_over(account: Account, bundle_id: UUID, on: date) -> None:
+    """Note that the ministry has it since a day. From then on it is not replaced; its ministry is told of what no longer counts.
+
+    Commits. Raises NotFoundError.
+    """
+    found = find_bundle(account, bundle_id)
+    bundle, country = found.bundle, found.addressee.country_code
+    if not may_be_handed_over(bundle) or not may(account, Action.TAKE_BUNDLE, bundle.petition_id, country):
         raise NotFoundError
-    find_bundle(account, download.bundle_id)
-    return download
+    db.session.execute(
+        update(Bundle).where(Bundle.id == bundle_id).values(handed_over_on=on, handed_over_by=account.id)
+    )
+    record(HANDED_OVER, account.id, "bundle", bundle_id, petition_id=bundle.petition_id, country_code=country)
+    db.session.commit()
 
 
-def is_awaited(download: Download) -> bool:
-    """Whether the worker may still answer it; by the database's clock, as the worker looks."""
-    fresh = select(Download.requested_at > func.now() - DOWNLOAD_LIFETIME).where(Download.id == download.id)
-    return download.answered_at is None and bool(db.session.scalar(fresh))
+def may_be_handed_over(bundle: Bundle) -> bool:
+    """Whether it can be noted that a ministry has it: what was built can lie on a table somewhere, be its key gone or not."""
+    return bundle.handed_over_on is None and bundle.state in (BundleState.READY, BundleState.DESTROYED)
 
 
-def downloaded_archive(download: Download, secret: str) -> bytes | None:
-    """The ZIP file with the volumes, once the worker has sealed it to this browser; None before, or in another browser."""
-    return read_answer(download.id, secret)
+def corrections_of(bundle: Bundle) -> Sequence[Correction]:
+    """Lines of a bundle that was handed over which count no more, by their numbers."""
+    mine = select(Correction).where(Correction.bundle_id == bundle.id).order_by(Correction.number)
+    return db.session.scalars(mine).all()
 
 
-def downloads_of(bundle: Bundle) -> Sequence[tuple[Download, str]]:
-    """The log of a bundle: who took it away and when, newest first."""
-    rows = db.session.execute(
-        select(Download, Account.name)
-        .join(Account, Account.id == Download.account_id)
-        .where(Download.bundle_id == bundle.id)
-        .order_by(Download.requested_at.desc())
-    ).all()
-    return [(download, name) for download, name in rows]
+def mark_told(account: Account, bundle_id: UUID, on: date) -> None:
+    """Note that the ministry was told of all lines that count no more. Commits. Raises NotFoundError."""
+    found = find_bundle(account, bundle_id)
+    bundle, country = found.bundle, found.addressee.country_code
+    if not may(account, Action.TAKE_BUNDLE, bundle.petition_id, country):
+        raise NotFoundError
+    open_ones = Correction.bundle_id == bundle_id, Correction.told_on.is_(None)
+    db.session.execute(update(Correction).where(*open_ones).values(told_on=on))
+    record(TOLD, account.id, "bundle", bundle_id, petition_id=bundle.petition_id, country_code=country)
+    db.session.commit()
+
+
+def successor_of(bundle: Bundle) -> UUID | None:
+    """The newest bundle that has the same approval as one that was replaced."""
+    root = bundle.agreed_as or bundle.id
+    newest = select(Bundle.id).where(Bundle.agreed_as == root).order_by(Bundle.requested_at.desc()).limit(1)
+    return db.session.scalar(newest)
 
 
 # --- For the console's common pages ------------------------------------------------------------------------------------
@@ -229,7 +333,7 @@ def _describe(approval: Approval) -> Markup:
         0,
     )
     signatures = ngettext("%(num)s signature", "%(num)s signatures", counted)
-    return Markup("{}: {}").format(spoken(row[1].name_en, "en"), signatures)
+    return Markup("{}: {}. {}").format(spoken(row[1].name_en, "en"), signatures, LEVEL_LABELS[Level(row[0].level)])
 
 
 BUNDLE = approvals.register(
@@ -239,6 +343,7 @@ BUNDLE = approvals.register(
         Action.DECIDE_BUNDLE,
         _describe,
         carry_out=lambda _approval: None,  # The worker takes the bundle once it finds it approved.
+        page=lambda approval: url_for("delivery.bundle", bundle_id=UUID(approval.object_id)),
         after_commit=lambda _approval: wake(TaskName.BUNDLES),
     )
 )
@@ -263,7 +368,23 @@ def _bundles_wait(account: Account) -> Iterable[Waiting]:
         if bundle.state == BundleState.READY:
             yield Waiting(escape(_("The bundle for %(name)s is ready.")) % {"name": name}, url)
         else:
-            yield Waiting(escape(_("The bundle for %(name)s failed. Ask for a new one.")) % {"name": name}, url)
+            yield Waiting(escape(_("The bundle for %(name)s could not be built.")) % {"name": name}, url)
+
+
+@desk.waits
+def _ministries_wait(account: Account) -> Iterable[Waiting]:
+    """Ministries to be told of lines that count no more, of addressees that are this account's."""
+    if not may_somewhere(account, Action.TAKE_BUNDLE):
+        return
+    untold = select(Correction.number).where(Correction.bundle_id == Bundle.id, Correction.told_on.is_(None)).exists()
+    rows = db.session.execute(
+        select(Bundle, Addressee).join(Addressee, Addressee.id == Bundle.addressee_id).where(untold)
+    ).all()
+    for bundle, addressee in rows:
+        if may(account, Action.TAKE_BUNDLE, bundle.petition_id, addressee.country_code):
+            text = escape(_("%(name)s has to be told of entries to be struck out."))
+            url = url_for("delivery.bundle", bundle_id=bundle.id)
+            yield Waiting(text % {"name": spoken(addressee.name_en, "en")}, url)
 
 
 desk.add_place(

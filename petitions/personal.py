@@ -92,14 +92,14 @@ def was_not_me(event: InboxEvent, payload: Mapping[str, Any], keyring: Keyring) 
         return Outcome("invalid", NOTHING)
     mailbox.blocked_at = func.now()
     mailbox.seen_at = max(mailbox.seen_at, event.received_at)
-    moves, erased = Counter[Any](), None
+    moves, erased = Counter[Any](), frozenset[UUID]()
     for one in family:
         # Nobody has proved to have the mailbox but by what was confirmed, be it counted or held back since.
         unproved = one.counted_at is None and one.confirmed_at is None
         if one.state in WHOLE and one.row_key_id is not None and (unproved or one is signature):
             outcome = take_back(one, "not_me")
             moves.update(outcome.moves)
-            erased = outcome.erased or erased
+            erased |= outcome.erased
     return Outcome("not_me", moves, erased=erased)
 
 
@@ -132,12 +132,12 @@ def change_own(_event: InboxEvent, payload: Mapping[str, Any], keyring: Keyring)
         "hash": str(payload.get("consent_hash", "")),
     }
     _rewrite(signature, key, record)
-    erased = None
+    erased = frozenset[UUID]()
     if signature.state == SignatureState.COUNTED:
         show_in_public(signature, record)
         # Bundles that are not handed over yet are made anew when the name must leave them, or come into them.
         if (before == "counted") != (visibility == "counted") and signature.counted_at is not None:
-            erased = (signature.petition_id, signature.addressee_id, signature.counted_at)
+            erased = frozenset({signature.id})
     db.session.flush()
     return Outcome(_told(signature, record), NOTHING, erased=erased, about=signature.id)
 

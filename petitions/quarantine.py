@@ -69,7 +69,6 @@ TRACES_KEPT_FOR = timedelta(days=14)
 HELD_FOR = timedelta(days=30)
 """How long an address that nobody confirmed is kept waiting for a decision."""
 
-Recalled = dict[tuple[int, int], datetime]
 """Petition and addressee whose bundles hold something that they now should not, counted since this moment."""
 
 
@@ -78,7 +77,8 @@ class Lot:
     """What one transaction did. The tallies move last, after bundles are recalled: in the order in which the drain locks."""
 
     moves: Moves = field(default_factory=Counter)
-    recalled: Recalled = field(default_factory=dict)
+    recalled: set[UUID] = field(default_factory=set)
+    """Signatures that count no more, for bundles that may hold them."""
     mails: int = 0
     passed_over: set[UUID] = field(default_factory=set)
     """Signatures that could not be dealt with now, a key of theirs being away, say; and decisions that have nothing else left."""
@@ -152,8 +152,7 @@ def _hold(signature: Signature, reason: str, lot: Lot) -> None:
     lot.moves[place(signature)] -= 1
     if signature.counted_at is not None:
         signature.confirmed_at = signature.counted_at
-        here = signature.petition_id, signature.addressee_id
-        lot.recalled[here] = min(lot.recalled.get(here, signature.counted_at), signature.counted_at)
+        lot.recalled.add(signature.id)
     signature.state, signature.reason, signature.counted_at = SignatureState.QUARANTINED, reason, None
     lot.moves[place(signature)] += 1
 
@@ -224,8 +223,7 @@ def _is_none_of(column: Any, ids: Collection[UUID]) -> ColumnElement[bool]:
 
 def _add(lot: Lot, own: Lot) -> None:
     lot.moves.update(own.moves)
-    for here, since in own.recalled.items():
-        lot.recalled[here] = min(lot.recalled.get(here, since), since)
+    lot.recalled |= own.recalled
     lot.mails += own.mails
     lot.passed_over |= own.passed_over
 

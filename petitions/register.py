@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 
 from core.extensions import db
 from core.records import RowKey, decrypt_record, open_sealed_row_key
@@ -24,38 +24,44 @@ ReadText = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class CountedSignature:
-    """What a ministry receives of one signature: of somebody who wished to be counted only, neither name nor city."""
+    """What a ministry may receive of one signature: of somebody who wished to be counted only, neither name nor city."""
 
+    number: int
     name: str | None
     city: str
     received_at: datetime
     text: ReadText
+    leaf_index: int
 
 
-def read_counted(
-    petition_id: int, addressee_id: int, cutoff: datetime, private_keys: Mapping[Any, X25519PrivateKey]
+def read_signatures(
+    chosen: Select[tuple[int, UUID]], private_keys: Mapping[UUID, X25519PrivateKey]
 ) -> Iterator[CountedSignature]:
-    """Open the counted signatures of an addressee up to a cut-off, in the order in which they were counted."""
+    """Open signatures, given as a query of their numbers and ids, in the order of the numbers. One that is no longer counted is left out."""
+    lines = chosen.subquery()
+    number, signature_id = lines.c
     rows = db.session.execute(
-        select(Signature.id, Signature.sealed, Signature.received_at, RowKey.id, RowKey.sealed)
+        select(
+            number,
+            Signature.id,
+            Signature.sealed,
+            Signature.received_at,
+            Signature.leaf_index,
+            RowKey.id,
+            RowKey.sealed,
+        )
+        .join(Signature, Signature.id == signature_id)
         .join(RowKey, RowKey.id == Signature.row_key_id)
-        .where(
-            Signature.petition_id == petition_id,
-            Signature.addressee_id == addressee_id,
-            Signature.state == SignatureState.COUNTED,
-            Signature.counted_at <= cutoff,
-        )
-        .order_by(Signature.counted_at, Signature.id)
+        .where(Signature.state == SignatureState.COUNTED)
+        .order_by(number)
+        .execution_options(yield_per=1000)
     )
-    for signature_id, sealed, received_at, key_id, sealed_key in rows:
-        record = decrypt_record(
-            open_sealed_row_key(key_id, sealed_key, private_keys), "signatures", signature_id, sealed or b""
-        )
+    for line, row_id, sealed, received_at, leaf_index, key_id, sealed_key in rows:
+        row_key = open_sealed_row_key(key_id, sealed_key, private_keys)
+        record = decrypt_record(row_key, "signatures", row_id, sealed or b"")
         text = str(record["text"]["language"]), int(record["text"]["version"])
-        if record["visibility"] == "counted":
-            yield CountedSignature(None, "", received_at, text)
-        else:
-            yield CountedSignature(record["name"], record["city"], received_at, text)
+        name, city = (None, "") if record["visibility"] == "counted" else (record["name"], record["city"])
+        yield CountedSignature(line, name, city, received_at, text, leaf_index)
 
 
 @dataclass(frozen=True, slots=True)

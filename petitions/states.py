@@ -63,8 +63,8 @@ class Outcome:
     answer: str | None
     moves: Moves
     mails: int = 0
-    erased: tuple[int, int, datetime] | None = None
-    """Petition, addressee and moment of counting of a signature that bundles may hold otherwise than they now should."""
+    erased: frozenset[UUID] = frozenset()
+    """Signatures that bundles may hold otherwise than they now should."""
     about: UUID | None = None
     """The signature whose data the answer tells, and with which the answer is erased."""
     sighted: tuple[Sighted, ...] = ()
@@ -199,12 +199,11 @@ def withdraw_signature(_event: InboxEvent, payload: Mapping[str, Any], keyring: 
 def take_back(signature: Signature, reason: str) -> Outcome:
     """Erase what is personal of a signature that is still whole."""
     moves: Moves = Counter({place(signature): -1})
-    counted_at = signature.counted_at
+    was_counted = signature.counted_at is not None
     erase(signature, SignatureState.WITHDRAWN, reason)
     moves[place(signature)] += 1
     db.session.flush()
-    erased = (signature.petition_id, signature.addressee_id, counted_at) if counted_at is not None else None
-    return Outcome("withdrawn", moves, erased=erased)
+    return Outcome("withdrawn", moves, erased=frozenset({signature.id} if was_counted else ()))
 
 
 def show_in_public(signature: Signature, record: Mapping[str, Any]) -> None:

@@ -21,7 +21,13 @@ What is checked:
   nothing else is said, or `R` last. It is signed with Ed25519, as six lines of text: see `head_statement`.
 * The key of the log is listed, with the root key's Ed25519 signature over one line of text: see `key_statement`.
 * A leaf commits to a signature by HMAC-SHA256(salt, record). Both are on a receipt only if its owner wanted that.
-* The manifest of a bundle is signed with a key of the log, too: see `manifest_statement`.
+* The manifest of a bundle is signed with a key of the log, too: see `manifest_statement`. It has the SHA-256 of each PDF and of
+  each table (CSV); `register_hash`, which is that of the tables' hashes, in hexadecimal, each ended by LF; and eight hexadecimal
+  digits for each line (`marks_of`), by which a line that was dropped, forged or slipped in is found.
+* Lines are numbered from 1 without a gap. Where a ministry is told numbers alone, its tables have those lines that the rule in
+  `draw_sample` draws from the root of the head, so that nobody could choose them.
+* `entries` are the leaves of the log that are counted, by their numbers. With --log each has to be a signature that counts under
+  the bundle's own head. In a sample each line has its entry: number k has the k-th of them.
 """
 
 from __future__ import annotations
@@ -29,10 +35,12 @@ from __future__ import annotations
 import argparse
 import base64
 import binascii
+import csv
 import hashlib
 import hmac
 import http.client
 import io
+import itertools
 import json
 import os
 import re
@@ -40,6 +48,7 @@ import stat
 import struct
 import sys
 import time
+import unicodedata
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -75,6 +84,11 @@ FORMS = {
     "moment": re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z"),
     "name": re.compile(r"[a-z0-9-]+"),
     "file": re.compile(r"[A-Za-z0-9._-]+"),
+    "form": re.compile(r"bundle/[0-9]{1,9}"),
+    "code": re.compile(r"ZB-[0-9A-F]{4}-[0-9A-F]{4}"),
+    "level": re.compile(r"names|initials|counts"),
+    "entries": re.compile(r"(?:0|[1-9][0-9]{0,15})(?: (?:0|[1-9][0-9]{0,15}))*"),
+    "marks": re.compile(r"(?:[0-9a-f]{8})+"),
 }
 HEAD = {
     "petition": "name",
@@ -94,7 +108,29 @@ KEY = {
     "not_after": "moment",
     "root_signature": "signature",
 }
-MANIFEST = {"petition": "name", "counted": 0, "cutoff": "moment", "register_hash": "hash"}
+MANIFEST = {
+    "bundle": "code",
+    "petition": "name",
+    "level": "level",
+    "counted": 1,
+    "cutoff": "moment",
+    "register_hash": "hash",
+    "entries": "entries",
+    "certificate": "hash",
+    "signed_at": "moment",
+    "signature": "signature",
+}
+BUNDLE_FORM = "bundle/2"
+PDF = {"name": "file", "sha256": "hash", "pages": 1}
+VOLUME = {**PDF, "first": 1, "last": 1, "table": "file", "table_sha256": "hash", "marks": "marks"}
+COLUMNS = {
+    "names": ["number", "name", "city", "signed_on"],
+    "initials": ["number", "initials", "signed_on"],
+    "counts": ["number", "name", "city", "signed_on", "entry"],
+}
+"""Names of the columns of a table, by level."""
+FORMULA = tuple("=+-@\t\r＝＋－＠")
+"""What begins with one of these has an apostrophe before it in a table, so that no program takes it for a formula."""
 MAY_FOLLOW = {"W": ("S", "R"), "Q": ("S", "R"), "R": ("Q",)}
 SAID = {
     "S": "counted",
@@ -146,7 +182,7 @@ def key_statement(key: dict[str, Any]) -> bytes:
 
 def manifest_statement(manifest: dict[str, Any]) -> bytes:
     """What is under the signature of a manifest: all of it but the signature itself."""
-    return b"zbor-bundle/1\n" + canonical({name: told for name, told in manifest.items() if name != "signature"})
+    return b"zbor-bundle/2\n" + canonical({name: told for name, told in manifest.items() if name != "signature"})
 
 
 def canonical(told: Any) -> bytes:
@@ -691,102 +727,269 @@ def find_leaf(petition: str, index: int, commitment: str, log: Log, said: dict[i
 
 def check_bundle(place: Path, log: Log | None, root_key: bytes | None) -> str:
     """A bundle, as the ZIP file that it is handed over as, or unpacked. Returns what was checked."""
-    manifest = check_files(place)
-    check_manifest_keys(manifest, root_key)
-    head = check_manifest_head(manifest)
-    signed_by = check_manifest(manifest)
+    files, manifest = read_bundle(place)
+    head, signed_by = check_manifest(manifest, root_key)
+    entries, numbers = check_numbers(manifest, head)
+    check_files(files, manifest, numbers)
+    for volume in manifest["files"][1:]:
+        check_table(volume, files[volume["table"]], manifest["level"], numbers, entries)
+    lines = counted_as(len(numbers), "line")
+    if manifest["level"] == "counts":
+        good(
+            f"the tables have the {lines} that the rule draws from the root of the head, each with its entry of the log"
+        )
+    else:
+        good(f"the tables have {lines}, numbered from 1 without a gap")
     if log is not None:
-        check_log(log, root_key)
-        check_beside(manifest, log)
-        if head is not None:
-            check_covered(head, manifest["key"], log, root_key)
-        if signed_by is not None:
-            check_same_keys("the manifest", signed_by, log, root_key)
-    if root_key is not None and signed_by is None:
-        raise CannotLook("nobody signed the manifest, so that --root-key says nothing about what it says")
-    return f"the bundle {manifest.get('bundle')!r} of the petition {manifest['petition']} for {manifest.get('addressee')!r}"
+        said = check_log(log, root_key)
+        check_covered(head, manifest["key"], log, root_key)
+        check_same_keys("the manifest", signed_by, log, root_key)
+        check_counted(entries, head["size"], log, said)
+    return f"the bundle {manifest['bundle']} of the petition {manifest['petition']} for {manifest.get('addressee')!r}"
 
 
-def check_files(place: Path) -> dict[str, Any]:
-    """Whether a bundle has the files that its manifest lists, and no others. Returns the manifest."""
-    files = files_of(place)
-    names = [name for name in files if name.rpartition("/")[2] == "manifest.json"]
+def read_bundle(place: Path) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """The files of a bundle beside its manifest, by their names, and the manifest, whose values have the form they must have."""
+    found = files_of(place)
+    names = [name for name in found if name.rpartition("/")[2] == "manifest.json"]
     if len(names) != 1:
         raise Wrong("there is no manifest.json in it" if not names else "there is more than one manifest.json in it")
-    folder = names[0].rpartition("/")[0]
-    manifest = shaped(parse(files.pop(names[0]), "manifest.json"), MANIFEST, "manifest.json")
-    volumes = listed(manifest, "files", "manifest.json")
-    if not volumes:
-        raise Wrong("manifest.json lists no file, so that it says nothing of what was handed over")
-    for one in volumes:
-        shaped(one, {"name": "file", "sha256": "hash"}, "a file of the manifest")
-        name = f"{folder}/{one['name']}".lstrip("/")
-        if name not in files:
-            raise Wrong(f"the file {one['name']!r} is missing")
-        if hashlib.sha256(files.pop(name)).hexdigest() != one["sha256"]:
-            raise Wrong(f"the file {one['name']!r} was altered")
-    if files:
-        raise Wrong(f"the file {min(files)!r} is not in the manifest")
-    good(
-        f"{counted_as(len(volumes), 'file')} as the manifest of bundle {manifest.get('bundle')!r} lists them, with {counted_as(manifest['counted'], 'signature')} up to {manifest['cutoff']}"
-    )
-    note(f"compare with what letter and register print: register {manifest['register_hash']}")
-    return manifest
-
-
-def check_manifest_keys(manifest: dict[str, Any], root_key: bytes | None) -> None:
-    """The keys that head and manifest are signed by, mostly one and the same."""
-    needed = (("tree_head", "key", "the key of the manifest"), ("signature", "signed_by", "signed_by of the manifest"))
-    keys = [
-        shaped(manifest.get(member), KEY, name) for signed, member, name in needed if manifest.get(signed) is not None
-    ]
-    if keys:
-        check_keys(keys, root_key)
-
-
-def check_manifest_head(manifest: dict[str, Any]) -> dict[str, Any] | None:
-    """The head in a manifest, None when there is none."""
-    if manifest.get("tree_head") is None:
-        note("the bundle has no tree head: it says that there was no log yet")
-        return None
-    head = shaped(manifest["tree_head"], HEAD, "the head of the manifest")
-    if head["petition"] != manifest["petition"]:
-        raise Wrong("the bundle is of one petition, and its head of another")
-    check_head(head, {manifest["key"]["id"]: manifest["key"]})
-    good(
-        f"its head of {counted_as(head['size'], 'entry', 'entries')} is signed, on {head['signed_at']}, and counts {counted_as(head['counted'], 'signature')} for all addressees"
-    )
-    note(f"compare with what the letter prints: root {head['root']}")
-    if manifest["counted"] > head["counted"]:
-        note(
-            f"the manifest counts {manifest['counted']} signatures, more than its head: the log may lag by a day; a later head must count them"
+    folder = names[0][: -len("manifest.json")]
+    manifest = parse(found.pop(names[0]), "manifest.json")
+    form = shaped(manifest, {"zbor": "form"}, "manifest.json")["zbor"]
+    if form != BUNDLE_FORM:
+        raise CannotLook(
+            f"the manifest is of the form {form}, and this script knows {BUNDLE_FORM} alone: take another one"
         )
-    return head
+    shaped(manifest, MANIFEST, "manifest.json")
+    if manifest["level"] == "counts":
+        shaped(manifest, {"sample": 1}, "manifest.json")
+    listed_files = listed(manifest, "files", "manifest.json")
+    if len(listed_files) < 2:
+        raise Wrong("manifest.json lists no volume, so that it says nothing of what was handed over")
+    for number, one in enumerate(listed_files):
+        shaped(one, VOLUME if number else PDF, "a file of the manifest")
+    # Whose copy it is. That is in no manifest, which is the same in all copies; nothing follows from it.
+    found.pop(f"{folder}copy.json", None)
+    return {
+        name[len(folder) :] if name.startswith(folder) else name: content for name, content in found.items()
+    }, manifest
 
 
-def check_manifest(manifest: dict[str, Any]) -> dict[str, Any] | None:
-    """Whether the signature of a manifest holds. Returns the key that signed it, None when nobody did."""
-    if all(manifest.get(name) is None for name in ("signed_at", "signed_by", "signature")):
-        note("nobody signed the manifest: what it says is as good as whoever gave it to you")
-        return None
-    shaped(manifest, {"signed_at": "moment", "signature": "signature"}, "manifest.json")
-    key = shaped(manifest.get("signed_by"), KEY, "signed_by of the manifest")
+def check_manifest(manifest: dict[str, Any], root_key: bytes | None) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Whether the manifest and the head in it are signed, and of one petition. Returns the head, and the key of the manifest."""
+    signed_by = shaped(manifest.get("signed_by"), KEY, "signed_by of the manifest")
+    key = shaped(manifest.get("key"), KEY, "the key of the manifest")
+    head = shaped(manifest.get("tree_head"), HEAD, "the head of the manifest")
+    keys = check_keys([signed_by, key], root_key)
     try:
         statement = manifest_statement(manifest)
     except (ValueError, RecursionError):
         raise Wrong("manifest.json is not what it should be") from None
-    check_signed("the manifest", statement, manifest, key)
-    good(f"the manifest is signed, on {manifest['signed_at']}")
-    return key
+    check_signed("the manifest", statement, manifest, signed_by)
+    good(f"the manifest of the bundle {manifest['bundle']} is signed, on {manifest['signed_at']}")
+    check_head(head, keys)
+    if head["petition"] != manifest["petition"]:
+        raise Wrong("the bundle is of one petition, and its head of another")
+    good(
+        f"its head of {counted_as(head['size'], 'entry', 'entries')} is signed, on {head['signed_at']}, and counts {counted_as(head['counted'], 'signature')} for all addressees"
+    )
+    note(f"compare with what the index prints: root {head['root']}")
+    return head, signed_by
 
 
-def check_beside(manifest: dict[str, Any], log: Log) -> None:
-    """Whether a log is that of the bundle, and the bundle has a head if it could have one."""
-    if manifest["petition"] != log.petition:
-        raise Wrong(f"the bundle is of the petition {manifest['petition']}, and the log of {log.petition}")
-    first = log.heads[0]["signed_at"]
-    if manifest.get("tree_head") is None and first <= manifest["cutoff"]:
-        raise Wrong(f"the bundle has no tree head, and the log had one since {first}, before the bundle was built")
+def check_numbers(manifest: dict[str, Any], head: dict[str, Any]) -> tuple[list[int], list[int]]:
+    """Whether what the manifest counts fits together. Returns the entries of the log, and the numbers of all lines in the tables."""
+    counted, volumes = manifest["counted"], manifest["files"][1:]
+    entries = [int(entry) for entry in manifest["entries"].split(" ")]
+    if len(entries) != counted:
+        raise Wrong(
+            f"the manifest counts {counted_as(counted, 'signature')} and lists {counted_as(len(entries), 'entry', 'entries')}"
+        )
+    if any(one >= other for one, other in zip(entries, entries[1:])):
+        raise Wrong("the entries of the manifest are not in order, or one stands twice: it would count twice")
+    if entries[-1] >= head["size"]:
+        raise Wrong(
+            f"the manifest lists entry {entries[-1]}, and its head covers {counted_as(head['size'], 'entry', 'entries')}"
+        )
+    if counted > head["counted"]:
+        raise Wrong(f"the manifest counts {counted_as(counted, 'signature')}, and its head {head['counted']}")
+    if manifest["level"] == "counts":
+        numbers = sorted(draw_sample(head["root"], manifest["bundle"], counted, manifest["sample"]))
+    else:
+        numbers = list(range(1, counted + 1))
+    after = 0
+    for volume in volumes:
+        if volume["first"] != after + 1 or volume["last"] < volume["first"]:
+            raise Wrong(
+                f"the volumes leave a gap or overlap: after line {after} comes {volume['name']!r} with {volume['first']}"
+            )
+        after = volume["last"]
+        if len(volume["marks"]) != 8 * (after - volume["first"] + 1):
+            raise Wrong(f"the manifest has not one mark for each line of {volume['table']!r}")
+    if after != len(numbers):
+        raise Wrong(f"the volumes have {counted_as(after, 'line')}, and there have to be {len(numbers)}")
+    hashes = "".join(f"{volume['table_sha256']}\n" for volume in volumes)
+    if hashlib.sha256(hashes.encode()).hexdigest() != manifest["register_hash"]:
+        raise Wrong("the hash of the register is not that of its tables")
+    good(
+        f"it counts {counted_as(counted, 'signature')} up to {manifest['cutoff']}, each with an entry of the log under that head"
+    )
+    note(f"compare with what the index prints: register {manifest['register_hash']}")
+    return entries, numbers
+
+
+def draw_sample(root: str, code: str, counted: int, size: int) -> list[int]:
+    """Numbers from 1 to `counted`, `size` of them or all, in the order in which they are drawn: whoever knows the root can repeat it."""
+    drawn: dict[int, None] = {}
+    counter = 0
+    while len(drawn) < min(size, counted):
+        line = f"zbor-sample/1 {root} {code} {counter}"
+        drawn[int.from_bytes(hashlib.sha256(line.encode()).digest(), "big") % counted + 1] = None
+        counter += 1
+    return list(drawn)
+
+
+def check_files(files: dict[str, bytes], manifest: dict[str, Any], numbers: list[int]) -> None:
+    """Whether a bundle has the files that its manifest lists, as they were, and no others."""
+    expected: dict[str, str] = {}
+    tables = {volume["table"]: volume for volume in manifest["files"][1:]}
+    for one in manifest["files"]:
+        for name, told in ((one["name"], one["sha256"]), (one.get("table"), one.get("table_sha256"))):
+            if name is not None and expected.setdefault(name, told) != told:
+                raise Wrong(f"the manifest lists two files as {name!r}")
+    actual = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    for name, told in expected.items():
+        if name not in actual:
+            raise Wrong(f"the file {name!r} is missing")
+        if actual[name] == told:
+            continue
+        other = next((one for one in expected if expected[one] == actual[name]), None)
+        if other is not None and actual.get(other) == told:
+            raise Wrong(f"{name!r} and {other!r} were swapped")
+        if other is not None:
+            raise Wrong(f"the file {name!r} was altered: it is a copy of {other!r}")
+        if name in tables:
+            name_line(tables[name], files[name], manifest["level"], numbers)
+        raise Wrong(f"the file {name!r} was altered")
+    more = sorted(name for name in files if name not in expected)
+    if more:
+        raise Wrong(f"the file {more[0]!r} is not in the manifest")
+    good(
+        f"{counted_as(len(expected), 'file')} as the manifest lists them: the index, and {counted_as(len(tables), 'volume')} of the register with a table each"
+    )
+    note(
+        f"the PDFs bear an electronic seal, which programs that show them check; SHA-256 of its certificate: {manifest['certificate']}"
+    )
+
+
+def rows_of(content: bytes, level: str) -> list[list[str]] | None:
+    """The lines of a table, None when it is no table of this level."""
+    if b"\0" in content:
+        return None  # Some versions of Python read on, others do not.
+    try:
+        rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")))
+    except (UnicodeDecodeError, csv.Error):
+        return None
+    return rows[1:] if rows and rows[0] == COLUMNS[level] else None
+
+
+def marks_of(row: list[str], level: str, number: int | None = None) -> set[str]:
+    """First eight hexadecimal digits of SHA-256 over the cells of a line with tabs between them; or of it under another number.
+
+    An apostrophe before what could be a formula was put there, or somebody is called so: there may be more than one.
+    """
+    if len(row) != len(COLUMNS[level]):
+        return set()
+    cells = row if number is None else [str(number), *row[1:]]
+    ways = [{cell, cell[1:]} if cell[:1] == "'" and cell[1:].startswith(FORMULA) else {cell} for cell in cells]
+    lines = (unicodedata.normalize("NFC", "\t".join(way)) for way in itertools.product(*ways))
+    return {hashlib.sha256(line.encode()).hexdigest()[:8] for line in lines}
+
+
+def lines_of_volume(volume: dict[str, Any], numbers: list[int]) -> tuple[list[int], list[str]]:
+    """The numbers that the lines of a volume must have, and their marks."""
+    marks = volume["marks"]
+    return numbers[volume["first"] - 1 : volume["last"]], [marks[at : at + 8] for at in range(0, len(marks), 8)]
+
+
+def name_line(volume: dict[str, Any], content: bytes, level: str, numbers: list[int]) -> None:
+    """Name the first line of an altered table that is not what it was, by the marks in the manifest. Raises Wrong if it is found."""
+    name, rows = repr(volume["table"]), rows_of(content, level)
+    if rows is None:
+        return
+    numbers, marks = lines_of_volume(volume, numbers)
+    found = [marks_of(row, level) for row in rows]
+    where = {mark: at for at, mark in enumerate(marks)}
+
+    def holds(row: int, line: int) -> bool:
+        return row < len(rows) and line < len(marks) and marks[line] in found[row]
+
+    def holds_renumbered(row: int, line: int) -> bool:
+        return row < len(rows) and line < len(marks) and marks[line] in marks_of(rows[row], level, numbers[line])
+
+    at = next((one for one in range(max(len(rows), len(marks))) if not holds(one, one)), None)
+    if at is None:
+        raise Wrong(f"{name} was altered, and its lines were not: a program that opened it may have written it anew")
+    if at == len(rows):
+        raise Wrong(f"line {numbers[at]} was dropped from {name}")
+    slipped_in = f"a line was slipped in {f'after {numbers[at - 1]}' if at else f'before {numbers[0]}'} of {name}"
+    known = next((where[mark] for mark in found[at] if mark in where), None)
+    if known is not None and known < at:
+        raise Wrong(f"line {numbers[known]} stands twice in {name}")
+    if known is not None and holds(known, at):
+        raise Wrong(f"lines {numbers[at]} and {numbers[known]} of {name} were swapped")
+    if known is not None:
+        moved = any(marks[at] in one for one in found)
+        raise Wrong(f"line {numbers[at]} {'was moved within' if moved else 'was dropped from'} {name}")
+    if at == len(marks) or holds(at + 1, at):
+        raise Wrong(slipped_in)
+    if not holds(at + 1, at + 1) and len(rows) < len(marks) and holds_renumbered(at, at + 1):
+        raise Wrong(f"line {numbers[at]} was dropped from {name}, and those after it were numbered anew")
+    if not holds(at + 1, at + 1) and len(rows) > len(marks) and holds_renumbered(at + 1, at):
+        raise Wrong(f"{slipped_in}, and those after it were numbered anew")
+    raise Wrong(f"line {numbers[at]} of {name} was forged")
+
+
+def check_table(volume: dict[str, Any], content: bytes, level: str, all_numbers: list[int], entries: list[int]) -> None:
+    """Whether the lines of a table are those that have to be in it. Whoever signs the manifest could have put in others."""
+    name, rows = repr(volume["table"]), rows_of(content, level)
+    numbers, marks = lines_of_volume(volume, all_numbers)
+    if rows is None:
+        raise Wrong(f"{name} is no table of the level {level!r}")
+    if len(rows) != len(numbers):
+        raise Wrong(f"{name} has {counted_as(len(rows), 'line')}, and there have to be {len(numbers)}")
+    for row, number, mark in zip(rows, numbers, marks):
+        if row[:1] != [str(number)]:
+            raise Wrong(f"{name} has a line {''.join(row[:1])!r} where line {number} has to be")
+        if mark not in marks_of(row, level):
+            raise Wrong(f"the mark of line {number} in the manifest is not that of the line in {name}")
+        if level == "counts" and row[4] != str(entries[number - 1]):
+            raise Wrong(
+                f"line {number} of {name} has entry {row[4]!r}, and number {number} is entry {entries[number - 1]}"
+            )
+
+
+def check_counted(entries: list[int], size: int, log: Log, said: dict[int, str]) -> None:
+    """Whether each entry of a bundle is a signature that counts under the bundle's own head; what became of them since is no fault."""
+    lines = log.entries or []
+    then: dict[int, str] = {}
+    for index, line in enumerate(lines[:size]):
+        kind, told = line.split(" ")
+        then[index if kind == "S" else int(told)] = kind
+    for entry in entries:
+        if not lines[entry].startswith("S "):
+            raise Wrong(f"entry {entry} of the log is no signature, and the bundle counts it as one")
+        if then[entry] not in ("S", "R"):
+            raise Wrong(f"the bundle counts entry {entry} of the log, which under its head is {SAID[then[entry]]}")
+    good(
+        f"{'its one entry' if len(entries) == 1 else f'all its {len(entries)} entries'} are signatures of the log that count under its head"
+    )
+    gone = sum(said[entry] not in ("S", "R") for entry in entries)
+    if gone:
+        note(
+            f"{counted_as(gone, 'signature')} of them withdrawn or held back since: the ministry has to strike them out"
+        )
 
 
 def files_of(place: Path) -> dict[str, bytes]:
@@ -819,6 +1022,8 @@ def unpacked_files(place: Path) -> list[tuple[str, bytes | None]]:
 def packed_files(place: Path) -> list[tuple[str, bytes | None]]:
     """The same of a ZIP file, packed as ZIP files usually are: other ways are not at hand everywhere."""
     content = read(place)
+    if content.startswith(b"age-encryption.org/"):
+        raise CannotLook(f"{place} is encrypted: open it with age and your own key first")
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as packed:
             if any(one.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for one in packed.infolist()):

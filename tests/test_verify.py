@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import csv
 import hashlib
 import hmac
+import io
 import json
 import os
 import shutil
@@ -12,7 +14,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -22,9 +25,21 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from core.config import Role
 from core.keys import signed_row
 from core.merkle import TILE, Tree, entry, head_statement, leaf_hash, root_of
-from tests.conftest import ROOT
+from delivery.document import (
+    RegisterRow,
+    draw_sample,
+    file_name,
+    manifest_statement,
+    register_hash,
+    row_marks,
+    table_of,
+)
+from tests.conftest import ROOT, House
+from tests.delivery.factories import Studio, ask, taken_away
+from tests.factories import Factory, counted, log_in, press, token, write_logs
 
 SCRIPT = ROOT / "static" / "zbor-verify.py"
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -621,11 +636,7 @@ def test_a_head_that_the_log_does_not_publish_is_named(
     if change is between:
         maker.heads.pop()
         maker.lines = maker.lines[:300]
-    if kind == "receipt":
-        place = keep(tmp_path, maker.receipt(42))
-    else:
-        files = {"1.pdf": b""}
-        place = pack(tmp_path / "bundle.zip", files, manifest_of(maker, files))
+    place = keep(tmp_path, maker.receipt(42)) if kind == "receipt" else Bundle(maker).pack(tmp_path / "bundle.zip")
     code, said = verify(kind, place, "--log", log)
     assert (code, named in said) == (1, True), said
 
@@ -633,139 +644,438 @@ def test_a_head_that_the_log_does_not_publish_is_named(
 # --- Bundles ------------------------------------------------------------------------------------------------------------
 
 
-def manifest_of(maker: Maker, files: dict[str, bytes]) -> dict[str, Any]:
-    return {
-        "bundle": "PL-0001", "petition": SLUG, "addressee": "msz", "counted": 120, "cutoff": "2026-03-04T00:00:00Z", "register_hash": "cd" * 32,
-        "files": [{"name": name, "sha256": hashlib.sha256(content).hexdigest()} for name, content in files.items()],
-        "tree_head": maker.heads[-1], "key": maker.key,
-    }  # fmt: skip
+CODE = "ZB-1A2B-3C4D"
+LINES = 120
+FIRST, SECOND = f"{CODE}-001-register", f"{CODE}-002-register"
+NAMES = ("Вольга Вераб’ёва", "=SUM(A1)", "'=so called", "'t Hart, Jan", 'O\u0308zge "x"', "+1", "ნინო")
 
 
-def pack(path: Path, files: dict[str, bytes], manifest: dict[str, Any] | None) -> Path:
-    with ZipFile(path, "w") as packed:
-        for name, content in files.items():
-            packed.writestr(f"PL-0001/{name}", content)
-        if manifest is not None:
-            packed.writestr("PL-0001/manifest.json", json.dumps(manifest))
-    return path
+@dataclass
+class Bundle:
+    """A bundle as our worker builds it, in volumes of fifty lines, and whoever would like to cheat with it."""
+
+    maker: Maker
+    level: str = "names"
+    entries: list[int] = field(default_factory=lambda: [9, *range(20, 20 + LINES - 1)])
+    rows: list[RegisterRow] = field(default_factory=list)
+    files: dict[str, bytes] = field(default_factory=dict)
+    manifest: dict[str, Any] = field(default_factory=dict)
+    extra: dict[str, bytes] = field(default_factory=lambda: {"copy.json": b"{}"})
+
+    def __post_init__(self) -> None:
+        numbers = list(range(1, LINES + 1))
+        if self.level == "counts":
+            numbers = sorted(draw_sample(self.maker.heads[-1]["root"], CODE, LINES, 60))
+        self.rows = [
+            RegisterRow(at, f"{NAMES[at % 7]} {at}", "-Kraków", date(2026, 3, 1 + at % 2), self.entries[at - 1])
+            for at in numbers
+        ]
+        self.build()
+
+    def build(self) -> None:
+        """Files and manifest of the lines."""
+        self.files, listed = {f"{CODE}-000-index.pdf": b"%PDF index"}, []
+        for number, start in enumerate(range(0, len(self.rows), 50), start=1):
+            rows, name = self.rows[start : start + 50], file_name(CODE, number)
+            table, pdf = table_of(rows, self.level), f"%PDF {name}".encode() * 50
+            self.files |= {f"{name}.pdf": pdf, f"{name}.csv": table}
+            listed.append({
+                "name": f"{name}.pdf", "sha256": sha256(pdf), "pages": 2, "first": start + 1, "last": start + len(rows),
+                "table": f"{name}.csv", "table_sha256": sha256(table), "marks": row_marks(rows, self.level),
+            })  # fmt: skip
+        index = {"name": f"{CODE}-000-index.pdf", "sha256": sha256(b"%PDF index"), "pages": 3}
+        self.manifest = {
+            "zbor": "bundle/2", "bundle": CODE, "petition": SLUG, "addressee": "PL", "level": self.level, "counted": len(self.entries),
+            "cutoff": "2026-03-04T00:00:00Z", "tree_head": self.maker.heads[-1], "key": self.maker.key,
+            "sample": 60 if self.level == "counts" else None, "register_hash": register_hash([one["table_sha256"] for one in listed]),
+            "entries": " ".join(map(str, self.entries)), "files": [index, *listed], "certificate": "cd" * 32,
+        }  # fmt: skip
+        self.sign()
+
+    def sign(
+        self,
+        *,
+        key: dict[str, Any] | None = None,
+        by: Ed25519PrivateKey | None = None,
+        at: str = "2026-03-04T01:00:00Z",
+    ) -> None:
+        """Sign the manifest, whatever is in it."""
+        self.manifest = {name: told for name, told in self.manifest.items() if name != "signature"}
+        self.manifest |= {"signed_at": at, "signed_by": key or self.maker.key}
+        signature = (by or self.maker.log_key).sign(manifest_statement(self.manifest))
+        self.manifest["signature"] = signature.hex()
+
+    def pack(self, path: Path) -> Path:
+        """The archive."""
+        with ZipFile(path, "w", ZIP_DEFLATED) as packed:
+            packed.writestr(f"{CODE}/manifest.json", json.dumps(self.manifest))
+            for name, content in {**self.extra, **self.files}.items():
+                packed.writestr(f"{CODE}/{name}", content)
+        return path
 
 
-def test_a_bundle_holds_and_each_fault_of_it_is_named(maker: Maker, verify: Verify, tmp_path: Path) -> None:
-    log, path = maker.publish(tmp_path / "log"), tmp_path / "bundle.zip"
-    files = {"1-letter.pdf": b"letter", "2-register.pdf": b"register"}
-    manifest = manifest_of(maker, files)
-    code, said = verify("bundle", pack(path, files, manifest), "--log", log)
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.parametrize("level", ["names", "initials", "counts"])
+def test_a_bundle_holds_packed_and_unpacked_alone_and_beside_its_log(
+    maker: Maker, verify: Verify, tmp_path: Path, level: str
+) -> None:
+    bundle, log = Bundle(maker, level), maker.publish(tmp_path / "log")
+    path = bundle.pack(tmp_path / "bundle.zip")
+    code, said = verify("bundle", path, "--log", log, "--root-key", maker.root)
     assert code == 0, said
+    assert "the manifest of the bundle ZB-1A2B-3C4D is signed, on 2026-03-04T01:00:00Z" in said
     assert "120 signatures up to 2026-03-04" in said
-    assert "cd" * 32 in said
+    assert bundle.manifest["register_hash"] in said
+    assert maker.heads[-1]["root"] in said
+    assert "all its 120 entries are signatures of the log" in said
+    assert ("60 lines that the rule draws" if level == "counts" else "120 lines, numbered from 1") in said
+    assert said.endswith("of the bundle ZB-1A2B-3C4D of the petition papers for 'PL' holds.\n")
+    assert "since" not in said
     with ZipFile(path) as packed:
         packed.extractall(tmp_path / "unpacked")
-    assert verify("bundle", tmp_path / "unpacked")[0] == 0
-    headless = {**manifest, "tree_head": None}
-    assert verify("bundle", pack(path, files, {**headless, "key": None}))[0] == 0
-    code, said = verify("bundle", path, "--root-key", maker.root)
-    assert (code, "Cannot look: nobody signed the manifest" in said) == (2, True)
-    code, said = verify("bundle", pack(path, files, headless), "--root-key", maker.root)
-    assert code == 2, "a key alone signs nothing"
-    for wrong_files, wrong_manifest, named in (
-        ({**files, "1-letter.pdf": b"other"}, manifest, "the file '1-letter.pdf' was altered"),
-        ({"1-letter.pdf": b"letter"}, manifest, "the file '2-register.pdf' is missing"),
-        ({**files, "3.pdf": b""}, manifest, "the file 'PL-0001/3.pdf' is not in the manifest"),
-        (files, None, "there is no manifest.json"),
-        (files, {**manifest, "register_hash": ""}, "has no register_hash"),
-        (files, {**manifest, "tree_head": {**maker.heads[-1], "counted": 1}}, "the signature of the head of 304"),
-        (files, {**manifest, "petition": "another"}, "its head of another"),
-        (files, {**manifest, "files": {}}, "lists no files"),
-        ({}, {**manifest, "files": []}, "lists no file, so that it says nothing"),
-        (
-            files,
-            {**manifest, "files": [{"name": "../1.pdf", "sha256": "ab" * 32}]},
-            "a file of the manifest has no name",
-        ),
-        (files, {**manifest, "files": [{"name": ["x"], "sha256": "ab" * 32}]}, "a file of the manifest has no name"),
-        (
-            {**files, "1-LETTER.pdf": b"x"},
-            manifest,
-            "two files have one name: 'PL-0001/1-letter.pdf' and 'PL-0001/1-LETTER.pdf'",
-        ),
-    ):
-        code, said = verify("bundle", pack(path, wrong_files, wrong_manifest), "--root-key", maker.root)
-        assert (code, named in said) == (1, True), said
-    path.write_bytes(b"no zip")
-    assert verify("bundle", path)[0] == 1
-    assert verify("bundle", tmp_path / "nothing.zip")[0] == 2
+    for place in (tmp_path / "unpacked", tmp_path / "unpacked" / CODE):
+        code, said = verify("bundle", place)
+        assert (code, "without --root-key" in said) == (0, True), said
 
 
-def test_a_bundle_without_a_head_is_looked_for_in_the_log_all_the_same(
+def flip(bundle: Bundle) -> None:
+    content = bytearray(bundle.files[f"{SECOND}.pdf"])
+    content[77] ^= 1
+    bundle.files[f"{SECOND}.pdf"] = bytes(content)
+
+
+def swap(first: str, second: str) -> Callable[[Bundle], None]:
+    def change(bundle: Bundle) -> None:
+        bundle.files[first], bundle.files[second] = bundle.files[second], bundle.files[first]
+
+    return change
+
+
+def copy_over(bundle: Bundle) -> None:
+    bundle.files[f"{FIRST}.pdf"] = bundle.files[f"{SECOND}.pdf"]
+
+
+def without(name: str) -> Callable[[Bundle], None]:
+    return lambda bundle: bundle.files.__delitem__(name)
+
+
+def beside(name: str) -> Callable[[Bundle], None]:
+    return lambda bundle: bundle.extra.__setitem__(name, b"x")
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (flip, f"the file '{SECOND}.pdf' was altered."),
+        (copy_over, f"the file '{FIRST}.pdf' was altered: it is a copy of '{SECOND}.pdf'."),
+        (swap(f"{FIRST}.pdf", f"{SECOND}.pdf"), f"'{FIRST}.pdf' and '{SECOND}.pdf' were swapped."),
+        (swap(f"{FIRST}.csv", f"{SECOND}.csv"), f"'{FIRST}.csv' and '{SECOND}.csv' were swapped."),
+        (swap(f"{CODE}-000-index.pdf", f"{SECOND}.pdf"), f"'{CODE}-000-index.pdf' and '{SECOND}.pdf' were swapped."),
+        (without(f"{SECOND}.pdf"), f"the file '{SECOND}.pdf' is missing."),
+        (without(f"{SECOND}.csv"), f"the file '{SECOND}.csv' is missing."),
+        (beside("more.pdf"), "the file 'more.pdf' is not in the manifest."),
+        (beside("copy/copy.json"), "the file 'copy/copy.json' is not in the manifest."),
+        (beside("other/manifest.json"), "there is more than one manifest.json in it."),
+        (beside("COPY.json"), f"two files have one name: '{CODE}/copy.json' and '{CODE}/COPY.json'."),
+        (beside(f"{FIRST}.PDF"), "two files have one name"),
+    ],
+)
+def test_each_file_that_is_not_what_it_should_be_is_named(
+    maker: Maker, verify: Verify, tmp_path: Path, change: Callable[[Bundle], None], named: str
+) -> None:
+    bundle = Bundle(maker)
+    change(bundle)
+    code, said = verify("bundle", bundle.pack(tmp_path / "bundle.zip"), "--root-key", maker.root)
+    assert (code, f"WRONG {named}" in said) == (1, True), said
+
+
+Table = list[list[str]]
+
+
+def rewritten(content: bytes, change: Callable[[Table], Table | None]) -> bytes:
+    """A table with its lines changed, its heading not among them. Its cells are as they stand in the file."""
+    rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")))
+    changed = rows[1:]
+    changed = change(changed) or changed
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\r\n").writerows([rows[0], *changed])
+    return b"\xef\xbb\xbf" + out.getvalue().encode()
+
+
+def number_anew(rows: Table) -> Table:
+    return [[str(int(rows[0][0]) + at), *row[1:]] for at, row in enumerate(rows)]
+
+
+def forge(at: int) -> Callable[[Table], Table | None]:
+    return lambda rows: rows[at].__setitem__(1, "Somebody Else")
+
+
+def drop(at: int) -> Callable[[Table], Table | None]:
+    return lambda rows: rows.__delitem__(at)
+
+
+def insert(at: int, row: list[str] | None = None) -> Callable[[Table], Table | None]:
+    return lambda rows: rows.insert(at, row or ["999", "Somebody Else", "x", "2026-03-01"])
+
+
+def turn(first: int, second: int) -> Callable[[Table], Table | None]:
+    def change(rows: Table) -> None:
+        rows[first], rows[second] = rows[second], rows[first]
+
+    return change
+
+
+LINES_OF_IT = [
+    (drop(16), "line 67 was dropped from '{}'."),
+    (drop(0), "line 51 was dropped from '{}'."),
+    (drop(49), "line 100 was dropped from '{}'."),
+    (lambda rows: rows.__delitem__(slice(16, 20)), "line 67 was dropped from '{}'."),
+    (lambda rows: number_anew(rows[:16] + rows[17:]), "line 67 was dropped from '{}', and those after it were numbered anew."),
+    (forge(16), "line 67 of '{}' was forged."),
+    (forge(0), "line 51 of '{}' was forged."),
+    (forge(49), "line 100 of '{}' was forged."),
+    (lambda rows: [[row[0], "x", *row[2:]] for row in rows], "line 51 of '{}' was forged."),
+    (lambda rows: rows[16].append("more"), "line 67 of '{}' was forged."),
+    (lambda rows: rows[16].__setitem__(3, "2026-03-09"), "line 67 of '{}' was forged."),
+    (lambda rows: rows.insert(17, rows[16]), "line 67 stands twice in '{}'."),
+    (lambda rows: rows.append(rows[3]), "line 54 stands twice in '{}'."),
+    (lambda rows: rows.__setitem__(17, rows[16]), "line 67 stands twice in '{}'."),
+    (insert(16), "a line was slipped in after 66 of '{}'."),
+    (insert(0), "a line was slipped in before 51 of '{}'."),
+    (insert(50), "a line was slipped in after 100 of '{}'."),
+    (
+        lambda rows: number_anew([*rows[:16], ["1", "Somebody Else", "x", "2026-03-01"], *rows[16:]]),
+        "a line was slipped in after 66 of '{}', and those after it were numbered anew.",
+    ),
+    (turn(16, 40), "lines 67 and 91 of '{}' were swapped."),
+    (turn(16, 17), "lines 67 and 68 of '{}' were swapped."),
+    (lambda rows: rows.append(rows.pop(16)), "line 67 was moved within '{}'."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "named"), LINES_OF_IT)
+def test_each_line_of_a_table_that_was_touched_is_named(
+    maker: Maker, verify: Verify, tmp_path: Path, change: Callable[[Table], Table | None], named: str
+) -> None:
+    bundle = Bundle(maker)
+    content = bundle.files[f"{SECOND}.csv"]
+    assert rewritten(content, lambda rows: rows) == content
+    bundle.files[f"{SECOND}.csv"] = rewritten(content, change)
+    code, said = verify("bundle", bundle.pack(tmp_path / "bundle.zip"), "--root-key", maker.root)
+    assert (code, f"WRONG {named.format(f'{SECOND}.csv')}" in said) == (1, True), said
+
+
+def test_a_line_of_a_sample_is_named_by_its_number_in_the_register(
     maker: Maker, verify: Verify, tmp_path: Path
 ) -> None:
-    log, files = maker.publish(tmp_path / "log"), {"1.pdf": b""}
-    manifest = {**manifest_of(maker, files), "tree_head": None, "key": None}
-    path = pack(tmp_path / "bundle.zip", files, manifest)
-    code, said = verify("bundle", path, "--log", log)
-    assert (code, "no tree head, and the log had one since 2026-03-02T00:00:00Z" in said) == (1, True)
-    early = {**manifest, "cutoff": "2026-03-01T23:59:59Z"}
-    code, said = verify("bundle", pack(path, files, early), "--log", log)
-    assert (code, "304 entries without a gap" in said) == (0, True), said
-    code, said = verify("bundle", path, "--log", Maker("another").publish(tmp_path / "another"))
-    assert (code, "the bundle is of the petition papers, and the log of another" in said) == (1, True)
-    maker.lines[42] = "S " + "ab" * 32
-    assert verify("bundle", path, "--log", maker.publish(log))[0] == 1
+    bundle = Bundle(maker, "counts")
+    number = bundle.rows[53].number
+    assert number != 54
+    bundle.files[f"{SECOND}.csv"] = rewritten(bundle.files[f"{SECOND}.csv"], forge(3))
+    code, said = verify("bundle", bundle.pack(tmp_path / "bundle.zip"))
+    assert (code, f"WRONG line {number} of '{SECOND}.csv' was forged." in said) == (1, True), said
 
 
-def signed(
-    manifest: dict[str, Any], key: dict[str, Any], private: Ed25519PrivateKey, at: str = "2026-03-04T01:00:00Z"
-) -> dict[str, Any]:
-    """A manifest as the worker signs it."""
-    whole = {**manifest, "signed_at": at, "signed_by": key}
-    text = json.dumps(whole, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return {**whole, "signature": private.sign(f"zbor-bundle/1\n{text}".encode()).hex()}
+def test_a_table_whose_lines_are_the_same_or_that_is_none_is_named_as_such(
+    maker: Maker, verify: Verify, tmp_path: Path
+) -> None:
+    good = Bundle(maker).files[f"{FIRST}.csv"]
+    for content, named in (
+        (good[3:], f"'{FIRST}.csv' was altered, and its lines were not"),
+        (good.replace(b"\r\n", b"\n"), f"'{FIRST}.csv' was altered, and its lines were not"),
+        (good.replace(b"number", b"nummer"), f"the file '{FIRST}.csv' was altered."),
+        (good[3:].decode().encode("utf-16"), f"the file '{FIRST}.csv' was altered."),
+        (b"", f"the file '{FIRST}.csv' was altered."),
+        (good[:40] + b"\0" + good[40:], f"the file '{FIRST}.csv' was altered."),
+        (good + b'"' + b"x" * 200_000, f"the file '{FIRST}.csv' was altered."),
+        (good.replace(b"number,name,city,signed_on", b"number,name,city,signed_on\r\n" + b"'=," * 4000), "a line was slipped in before 1"),
+    ):  # fmt: skip
+        bundle = Bundle(maker)
+        bundle.files[f"{FIRST}.csv"] = content
+        code, said = verify("bundle", bundle.pack(tmp_path / "bundle.zip"))
+        assert (code, f"WRONG {named}" in said) == (1, True), said
+
+
+# --- Bundles of whoever holds the key: the signature holds, and what is signed does not -------------------------------------
+
+
+def tell(**changes: Any) -> Callable[[Bundle], None]:
+    return lambda bundle: bundle.manifest.update(changes)
+
+
+def tell_of(at: int, **changes: Any) -> Callable[[Bundle], None]:
+    return lambda bundle: bundle.manifest["files"][at].update(changes)
+
+
+def count(entries: list[int]) -> Callable[[Bundle], None]:
+    return lambda bundle: bundle.manifest.update(entries=" ".join(map(str, entries)), counted=len(entries))
+
+
+def made_of(change: Callable[[list[RegisterRow]], Any]) -> Callable[[Bundle], None]:
+    """Other lines, with files and hashes that are theirs."""
+
+    def make(bundle: Bundle) -> None:
+        change(bundle.rows)
+        bundle.build()
+
+    return make
+
+
+def of_another_level(bundle: Bundle) -> None:
+    bundle.manifest["level"] = "initials"
+
+
+def heads_other_petition(bundle: Bundle) -> None:
+    bundle.maker.slug = "another"
+    bundle.manifest["tree_head"] = bundle.maker.head(304, 298, 3)
+
+
+MADE_UP = [
+    ("names", tell(counted=121), "the manifest counts 121 signatures and lists 120 entries"),
+    ("names", count([20, *range(20, 139)]), "are not in order, or one stands twice"),
+    ("names", count([21, 20, *range(22, 140)]), "are not in order, or one stands twice"),
+    ("names", count([*range(20, 139), 304]), "the manifest lists entry 304, and its head covers 304 entries"),
+    ("names", count(list(range(299))), "the manifest counts 299 signatures, and its head 298"),
+    ("names", count(list(range(20, 141))), "the volumes have 120 lines, and there have to be 121"),
+    ("names", tell(register_hash="ab" * 32), "the hash of the register is not that of its tables"),
+    ("names", tell_of(2, first=52), f"after line 50 comes '{SECOND}.pdf' with 52"),
+    ("names", tell_of(2, first=50), f"after line 50 comes '{SECOND}.pdf' with 50"),
+    ("names", tell_of(2, last=1), f"after line 50 comes '{SECOND}.pdf' with 51"),
+    ("names", tell_of(2, marks="ab" * 4 * 49), f"the manifest has not one mark for each line of '{SECOND}.csv'"),
+    ("names", tell_of(2, marks="ab" * 4 * 50), f"the mark of line 51 in the manifest is not that of the line in '{SECOND}.csv'"),
+    ("names", tell_of(2, name=f"{FIRST}.pdf"), f"the manifest lists two files as '{FIRST}.pdf'"),
+    ("names", of_another_level, f"'{FIRST}.csv' is no table of the level 'initials'"),
+    ("names", made_of(lambda rows: rows.pop()), "the volumes have 119 lines, and there have to be 120"),
+    ("names", made_of(lambda rows: rows.__setitem__(66, replace(rows[66], number=999))), f"'{SECOND}.csv' has a line '999' where line 67 has to be"),
+    ("counts", tell(sample=59), "the volumes have 60 lines, and there have to be 59"),
+    ("counts", made_of(lambda rows: rows.__setitem__(0, replace(rows[0], number=rows[0].number + 1))), f"'{FIRST}.csv' has a line"),
+    ("counts", made_of(lambda rows: rows.__setitem__(0, replace(rows[0], entry=139))), f"of '{FIRST}.csv' has entry '139', and number"),
+    ("names", tell(zbor="bundle/1"), "of the form bundle/1"),
+    ("names", tell(zbor=None), "manifest.json has no zbor"),
+    ("names", tell(level="all"), "manifest.json has no level"),
+    ("names", tell(counted=0), "manifest.json has no counted"),
+    ("names", tell(entries="1, 2"), "manifest.json has no entries"),
+    ("names", tell(register_hash=""), "manifest.json has no register_hash"),
+    ("counts", tell(sample=None), "manifest.json has no sample"),
+    ("names", tell(files={}), "manifest.json lists no files"),
+    ("names", tell(files=[]), "manifest.json lists no volume"),
+    ("names", tell_of(1, name="../1.pdf"), "a file of the manifest has no name"),
+    ("names", tell_of(1, name=["x"]), "a file of the manifest has no name"),
+    ("names", tell_of(1, table=None), "a file of the manifest has no table"),
+    ("names", tell(tree_head=None), "the head of the manifest has no petition"),
+    ("names", tell(key=None), "the key of the manifest has no id"),
+    ("names", tell(petition="another"), "the bundle is of one petition, and its head of another"),
+    ("names", heads_other_petition, "the bundle is of one petition, and its head of another"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("level", "change", "named"), MADE_UP)
+def test_what_whoever_holds_the_key_makes_up_is_named(
+    maker: Maker, verify: Verify, tmp_path: Path, level: str, change: Callable[[Bundle], None], named: str
+) -> None:
+    bundle = Bundle(maker, level)
+    change(bundle)
+    bundle.sign()
+    code, said = verify("bundle", bundle.pack(tmp_path / "bundle.zip"), "--root-key", maker.root)
+    assert (code, named in said) == (2 if "bundle/1" in named else 1, True), said
 
 
 def test_the_signature_of_a_manifest_is_checked(maker: Maker, verify: Verify, tmp_path: Path) -> None:
-    log, path, files = maker.publish(tmp_path / "log"), tmp_path / "bundle.zip", {"1.pdf": b"letter"}
-    manifest = {**manifest_of(maker, files), "bundle": "PL-0001 ’"}
-    whole = signed(manifest, maker.key, maker.log_key)
-    code, said = verify("bundle", pack(path, files, whole), "--log", log, "--root-key", maker.root)
-    assert (code, "the manifest is signed, on 2026-03-04T01:00:00Z" in said) == (0, True), said
-    assert said.endswith("of the bundle 'PL-0001 ’' of the petition papers for 'msz' holds.\n")
-    assert "lag by a day" not in said
-    unsigned = {**manifest, "signed_at": None, "signed_by": None, "signature": None}
-    code, said = verify("bundle", pack(path, files, unsigned), "--log", log)
-    assert (code, "note  nobody signed the manifest" in said) == (0, True), said
-    assert verify("bundle", path, "--log", log, "--root-key", maker.root)[0] == 2, (
-        "or whoever altered it could take it off"
-    )
-    headless = signed({**manifest, "tree_head": None, "key": None}, maker.key, maker.log_key)
-    assert verify("bundle", pack(path, files, headless), "--root-key", maker.root)[0] == 0
-    many = signed({**manifest, "counted": 299}, maker.key, maker.log_key)
-    code, said = verify("bundle", pack(path, files, many), "--log", log)
-    assert (code, "the log may lag by a day" in said) == (0, True), said
+    log, path, root = maker.publish(tmp_path / "log"), tmp_path / "bundle.zip", ("--root-key", maker.root)
     other = Ed25519PrivateKey.generate()
     foreign = maker.list_key(Ed25519PrivateKey.generate(), other)
-    second = signed(manifest, maker.list_key(maker.root_key, other), other)
-    assert verify("bundle", pack(path, files, second), "--log", log, "--root-key", maker.root)[0] == 0
-    root = ("--root-key", maker.root)
-    for wrong, arguments, named in (
-        ({**whole, "counted": 121}, root, "the signature of the manifest does not hold"),
-        ({**whole, "more": 1}, root, "the signature of the manifest does not hold"),
-        ({**whole, "more": "\ud800"}, root, "manifest.json is not what it should be"),
-        ({**whole, "signed_at": "2026-03-04T01:00:01Z"}, root, "the signature of the manifest does not hold"),
-        (signed(manifest, maker.key, other), root, "the signature of the manifest does not hold"),
-        (signed(manifest, maker.key, maker.log_key, "2036-03-04T00:00:00Z"), root, "signed when its key was not valid"),
-        (signed(manifest, maker.key, maker.log_key, "2026-02-28T00:00:00Z"), root, "signed when its key was not valid"),
-        (signed(manifest, foreign, other), root, "is a foreign one: the root key did not sign it"),
-        (signed(manifest, {**foreign, "id": maker.key["id"]}, other), (), "two different keys are listed under one id"),
-        (
-            signed(manifest, foreign, other),
-            ("--log", log),
-            "the manifest is signed by a key that the log does not list",
-        ),
-        ({**whole, "signature": None}, root, "manifest.json has no signature"),
-        ({**whole, "signed_by": None}, root, "signed_by of the manifest has no id"),
+    second = Bundle(maker)
+    second.sign(key=maker.list_key(maker.root_key, other), by=other)
+    assert verify("bundle", second.pack(path), "--log", log, *root)[0] == 0, "a key that the root key signed is as good"
+    whole = Bundle(maker).manifest
+    head = whole["tree_head"]
+    wrong = "the signature of the manifest does not hold"
+    for told, arguments, named in (
+        ({"counted": 121}, root, wrong),
+        ({"more": 1}, root, wrong),
+        ({"more": "\ud800"}, root, "manifest.json is not what it should be"),
+        ({"signed_at": "2026-03-04T01:00:01Z"}, root, wrong),
+        ({"tree_head": {**head, "counted": 1}}, root, wrong),
+        ({"signature": None}, root, "manifest.json has no signature"),
+        ({"signed_by": None}, root, "signed_by of the manifest has no id"),
     ):
-        code, said = verify("bundle", pack(path, files, wrong), *arguments)
+        bundle = Bundle(maker)
+        bundle.manifest.update(told)
+        code, said = verify("bundle", bundle.pack(path), *arguments)
+        assert (code, f"WRONG {named}" in said) == (1, True), said
+    listed = ("--log", log)
+    for how, arguments, named in (
+        ({"by": other}, root, wrong),
+        ({"at": "2036-03-04T00:00:00Z"}, root, "signed when its key was not valid"),
+        ({"at": "2026-02-28T00:00:00Z"}, root, "signed when its key was not valid"),
+        ({"key": foreign, "by": other}, root, "is a foreign one: the root key did not sign it"),
+        ({"key": {**foreign, "id": maker.key["id"]}, "by": other}, (), "two different keys are listed under one id"),
+        ({"key": foreign, "by": other}, listed, "the manifest is signed by a key that the log does not list"),
+        ({"key": maker.list_key(maker.root_key, other, "worker"), "by": other}, root, "is not one for logs"),
+    ):
+        bundle = Bundle(maker)
+        bundle.sign(**how)
+        code, said = verify("bundle", bundle.pack(path), *arguments)
         assert (code, named in said) == (1, True), said
+    bundle = Bundle(maker)
+    bundle.manifest["tree_head"] = {**head, "counted": 299}
+    bundle.sign()
+    code, said = verify("bundle", bundle.pack(path), *root)
+    assert (code, "the signature of the head of 304 entries does not hold" in said) == (1, True), said
+    bundle.manifest["tree_head"] = {**head, "key_id": "0"}
+    bundle.sign()
+    code, said = verify("bundle", bundle.pack(path), *root)
+    assert (code, "signed by a foreign key: 0 is not listed" in said) == (1, True), said
+
+
+@pytest.mark.parametrize(
+    ("entries", "named"),
+    [
+        ([7, *range(20, 139)], "the bundle counts entry 7 of the log, which under its head is not counted: its signer withdrew"),
+        ([11, *range(20, 139)], "the bundle counts entry 11 of the log, which under its head is not counted: it is held back"),
+        ([*range(20, 139), 300], "entry 300 of the log is no signature"),
+    ],
+)  # fmt: skip
+def test_an_entry_that_the_log_does_not_count_is_named(
+    maker: Maker, verify: Verify, tmp_path: Path, entries: list[int], named: str
+) -> None:
+    path = Bundle(maker, entries=entries).pack(tmp_path / "bundle.zip")
+    assert verify("bundle", path)[0] == 0, "only the log can say it"
+    code, said = verify("bundle", path, "--log", maker.publish(tmp_path / "log"), "--root-key", maker.root)
+    assert (code, named in said) == (1, True), said
+
+
+def test_what_was_withdrawn_since_is_told_and_no_fault(maker: Maker, verify: Verify, tmp_path: Path) -> None:
+    path = Bundle(maker).pack(tmp_path / "bundle.zip")
+    maker.lines += ["W 20", "Q 21", "W 200", "Q 22", "R 22"]
+    maker.heads.append(maker.head(309, 295, 9))
+    code, said = verify("bundle", path, "--log", maker.publish(tmp_path / "log"), "--root-key", maker.root)
+    assert (code, "note  2 signatures of them withdrawn or held back since" in said) == (0, True), said
+
+
+def test_a_bundle_is_looked_for_in_its_own_log(maker: Maker, verify: Verify, tmp_path: Path) -> None:
+    path = Bundle(maker).pack(tmp_path / "bundle.zip")
+    code, said = verify("bundle", path, "--log", Maker("another").publish(tmp_path / "another"))
+    assert (code, "the head is of the petition papers, and the log of another" in said) == (1, True), said
+    maker.lines[42] = "S " + "ab" * 32
+    code, said = verify("bundle", path, "--log", maker.publish(tmp_path / "log"))
+    assert (code, "an entry from 0 to 99 was dropped, forged or swapped" in said) == (1, True), said
+
+
+def test_what_is_no_bundle_is_no_verdict_or_a_clear_one(maker: Maker, verify: Verify, tmp_path: Path) -> None:
+    path = tmp_path / "bundle.zip"
+    assert verify("bundle", path)[0] == 2
+    path.write_bytes(b"no zip")
+    assert verify("bundle", path)[0] == 1
+    path.write_bytes(b"age-encryption.org/v1\n-> X25519 x")
+    code, said = verify("bundle", path)
+    assert (code, "open it with age and your own key first" in said) == (2, True), said
+    with ZipFile(path, "w") as packed:
+        packed.writestr("1.pdf", b"x")
+    assert verify("bundle", path) == (1, "WRONG there is no manifest.json in it.\n")
 
 
 def damaged(path: Path, how: str) -> Path:
@@ -774,7 +1084,7 @@ def damaged(path: Path, how: str) -> Path:
     first, last = 0, content.index(b"PK\1\2")
     match how:
         case "deflate stream":
-            content[30 + len("PL-0001/1.pdf")] = 0xFF
+            content[30 + len(f"{CODE}/manifest.json")] = 0xFF
         case "encrypted":
             content[first + 6] |= 1
             content[last + 8] |= 1
@@ -791,10 +1101,7 @@ def damaged(path: Path, how: str) -> Path:
 
 @pytest.mark.parametrize("how", ["deflate stream", "encrypted", "compression", "bzip2", "end"])
 def test_a_damaged_zip_file_is_named(maker: Maker, verify: Verify, tmp_path: Path, how: str) -> None:
-    path, files = tmp_path / "bundle.zip", {"1.pdf": b"letter" * 100}
-    with ZipFile(path, "w", ZIP_DEFLATED) as packed:
-        packed.writestr("PL-0001/1.pdf", files["1.pdf"])
-        packed.writestr("PL-0001/manifest.json", json.dumps(manifest_of(maker, files)))
+    path = Bundle(maker).pack(tmp_path / "bundle.zip")
     assert verify("bundle", path)[0] == 0
     code, said = verify("bundle", damaged(path, how))
     assert (code, "WRONG" in said) == (1, True), said
@@ -802,9 +1109,8 @@ def test_a_damaged_zip_file_is_named(maker: Maker, verify: Verify, tmp_path: Pat
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_two_files_of_one_name_are_named(maker: Maker, verify: Verify, tmp_path: Path) -> None:
-    path, files = tmp_path / "bundle.zip", {"1.pdf": b"letter"}
-    pack(path, files, manifest_of(maker, files))
-    for name in ("PL-0001/1.pdf", "pl-0001/1.PDF", "PL-0001/1.pdf/"):
+    path = Bundle(maker).pack(tmp_path / "bundle.zip")
+    for name in (f"{CODE}/{FIRST}.pdf", f"{CODE.lower()}/{FIRST}.PDF", f"{CODE}/{FIRST}.pdf/"):
         twice = tmp_path / "twice.zip"
         shutil.copy(path, twice)
         with ZipFile(twice, "a") as packed:
@@ -814,21 +1120,57 @@ def test_two_files_of_one_name_are_named(maker: Maker, verify: Verify, tmp_path:
 
 
 def test_an_unpacked_bundle_has_files_and_folders_only(maker: Maker, verify: Verify, tmp_path: Path) -> None:
-    files = {"1.pdf": b"letter"}
-    with ZipFile(pack(tmp_path / "bundle.zip", files, manifest_of(maker, files))) as packed:
+    with ZipFile(Bundle(maker).pack(tmp_path / "bundle.zip")) as packed:
         packed.extractall(tmp_path / "unpacked")
-    letter, other = tmp_path / "unpacked" / "PL-0001" / "1.pdf", tmp_path / "unpacked" / "PL-0001" / "1.PDF"
+    volume, other = (tmp_path / "unpacked" / CODE / f"{FIRST}.{end}" for end in ("pdf", "PDF"))
     assert verify("bundle", tmp_path / "unpacked")[0] == 0
-    other.write_bytes(b"letter")
+    other.write_bytes(b"x")
     code, said = verify("bundle", tmp_path / "unpacked")
     assert (code, "two files have one name" in said) == (1, True), said
     other.unlink()
     for make in (
         lambda: other.symlink_to(tmp_path),
         lambda: os.mkfifo(other),
-        lambda: (letter.rename(tmp_path / "real.pdf"), letter.symlink_to(tmp_path / "real.pdf")),
+        lambda: (volume.rename(tmp_path / "real.pdf"), volume.symlink_to(tmp_path / "real.pdf")),
     ):
         make()
         code, said = verify("bundle", tmp_path / "unpacked")
         assert (code, "is neither a file nor a folder" in said) == (1, True), said
         other.unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("level", ["names", "initials", "counts"])
+def test_a_bundle_of_the_worker_holds_beside_the_log_of_the_site(
+    own_database: House, make_own: Factory, verify: Verify, tmp_path: Path, level: str
+) -> None:
+    """As a ministry does it that has the archive, the log by its address, and the root key from somebody else."""
+    house, petition = own_database, make_own.petition(texts=("en", "pl"))
+    studio = Studio(house)
+    studio.configure(bundle_dir=tmp_path / "bundles", volume_size=2)
+    slug = make_own.slug(petition)
+    rows = [
+        counted(house, slug, email=f"{at}@example.org", name=name, visibility="counted" if at == 2 else "ministry")
+        for at, name in enumerate(("Вольга Вераб’ёва", "O’Neill Jan", "Ales Counted", "ნინო ბერიძე", "Ян Марозаў"))
+    ]
+    press(house.client(), f"/withdraw/{token(house, 'withdraw', rows[0].id)}")
+    write_logs(house, 1)
+    house.drain()
+    coordinator = log_in(house, make_own, petition)
+    page = ask(house, coordinator, petition, level=level).location
+    studio.build()
+    archive = tmp_path / "bundle.zip"
+    archive.write_bytes(taken_away(studio, coordinator, page))
+    press(house.client(), f"/withdraw/{token(house, 'withdraw', rows[1].id)}")
+    house.drain()
+    write_logs(house, 1)
+    log, public = tmp_path / "log", house.client(Role.PUBLIC)
+    log.mkdir()
+    for name in ("heads.json", "entries"):
+        (log / name.replace("entries", "entries.txt")).write_bytes(public.get(f"/petitions/{slug}/log/{name}").data)
+    root_key = base64.b64encode(house.secrets.root_public_key).decode()
+    code, said = verify("bundle", archive, "--log", log, "--root-key", root_key)
+    assert code == 0, said
+    assert "for 'PL' holds" in said
+    assert "all its 4 entries are signatures of the log" in said
+    assert "note  1 signature of them withdrawn or held back since" in said
+    assert "Вольга" not in said

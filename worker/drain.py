@@ -11,7 +11,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import groupby
 from typing import Any
 from uuid import UUID
@@ -132,7 +132,7 @@ def drain_batch(keyring: Keyring, but: Collection[UUID] = (), most: int | None =
     moves: Moves = Counter()
     sighted: Counter[Sighted] = Counter()
     free: set[Mark] = set()
-    erased: list[tuple[int, int, datetime]] = []
+    erased: set[UUID] = set()
     opened = [one for event in events if (one := _open(event, keyring)) is not None]
     # What came one after the other and is of one kind is dealt with together; the order of arrival stays.
     for _kind, group in groupby(opened, key=lambda one: (one[0].origin, one[0].kind)):
@@ -141,10 +141,9 @@ def drain_batch(keyring: Keyring, but: Collection[UUID] = (), most: int | None =
             sighted.update(outcome.sighted)
             free |= outcome.free
             batch.mails += outcome.mails
-            if outcome.erased is not None:
-                erased.append(outcome.erased)
-    for gone in erased:
-        recall_bundles(*gone)
+            erased |= outcome.erased
+    if erased:
+        recall_bundles(erased)
     batch.recalled = bool(erased)
     batch.counted = any(state == "counted" for _petition, _addressee, _came, state, _country, _day in moves)
     states.apply_moves(moves)

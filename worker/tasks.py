@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from functools import partial
 from uuid import UUID
 
 from celery import Task, shared_task
@@ -19,13 +20,12 @@ from core import vitals
 from core.answers import forget_answers
 from core.audit import carry_head
 from core.config import current_config
-from core.errors import UnavailableError, describe
 from core.extensions import db
 from core.fsck import run_fsck
 from core.keyring import load_keyring
 from core.queues import QUEUES, TaskName, wake
-from core.sealing import KeyNotHeldError
-from delivery import building, claims
+from delivery import building, claims, handing
+from delivery.document import Engine
 from petitions import cards, logbook, progress, quarantine, updates
 from petitions.mailboxes import forget_mailboxes
 from petitions.states import apply_moves, expire_unconfirmed, forget_duplicates, overwrite_names
@@ -34,13 +34,14 @@ from worker.drain import BATCH, drain_batch, forget_unreadable, report_missing_k
 from worker.mail import forget_sent, send_due
 from worker.measures import measures
 from worker.papers import draw_pack, draw_paper
-from worker.pdf import draw_bundle
+from worker.pdf import draw_index, draw_register
+from worker.seal import seal
 from worker.typeset import draw_card
 
 log = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 5.0
-BUNDLE_SECONDS = 20.0
+BUNDLE_SECONDS = 10.0
 QUARANTINE_SECONDS = 5.0
 CHECK_EVERY = 24 * 3600.0
 SWEEP_REST = 1.0
@@ -97,24 +98,11 @@ def mail() -> None:
 
 @shared_task(name=TaskName.BUNDLES)
 def bundles() -> None:
-    """Build what is waiting, each tried once, for BUNDLE_SECONDS: then mails get their turn. One that fails stops no other."""
-    config, failed = current_config(), set[UUID]()
-    ends = time.monotonic() + BUNDLE_SECONDS
-    while (claim := claims.claim_bundle(failed)) is not None:
-        try:
-            building.build(claim, load_keyring(config), draw_bundle, config)
-        except claims.LeaseLostError:
-            log.warning("bundle %s was taken over by another worker", claim.bundle_id)
-        except Exception as error:
-            # The row goes back to waiting, and is given up by its count of attempts. The text of the error may quote
-            # a name, so only its type and place are logged.
-            log.error("building bundle %s failed: %s", claim.bundle_id, describe(error))
-            claims.release(claim, blameless=isinstance(error, (UnavailableError, KeyNotHeldError)))
-            failed.add(claim.bundle_id)
-        else:
-            if time.monotonic() > ends:
-                wake(TaskName.BUNDLES)
-                return
+    """Build volumes of bundles for BUNDLE_SECONDS: then mails get their turn."""
+    config = current_config()
+    engine = Engine(draw_register, draw_index, partial(seal, config=config))
+    if building.build_some(load_keyring(config), engine, config, BUNDLE_SECONDS):
+        wake(TaskName.BUNDLES)
 
 
 @shared_task(name=TaskName.PETITIONS)
@@ -172,8 +160,8 @@ def quarantine_care() -> None:
 def _finished(lot: quarantine.Lot | None) -> quarantine.Lot | None:
     """Commit it, with what follows from it."""
     if lot is not None:
-        for (petition_id, addressee_id), since in sorted(lot.recalled.items()):
-            claims.recall_bundles(petition_id, addressee_id, since)
+        if lot.recalled:
+            claims.recall_bundles(lot.recalled)
         apply_moves(lot.moves)
     db.session.commit()
     if lot is not None and lot.recalled:
@@ -186,7 +174,7 @@ def _finished(lot: quarantine.Lot | None) -> quarantine.Lot | None:
 @shared_task(name=TaskName.DOWNLOADS)
 def downloads() -> None:
     """Seal ready bundles to the browsers that asked for them."""
-    building.answer_downloads(load_keyring(current_config()), current_config())
+    handing.answer_downloads(load_keyring(current_config()), current_config())
 
 
 @shared_task(name=TaskName.SWEEP)
@@ -257,7 +245,10 @@ def purge() -> None:
     for forget in (
         forget_answers, forget_sent, forget_unreadable, forget_sessions, forget_account_requests, progress.forget_reports,
         quarantine.forget_traces, attending.expire_unconfirmed, care.forget_networks, care.forget_photos, care.forget_events,
+        handing.forget_parts,
     ):  # fmt: skip
         forget()
         db.session.commit()
     overwrite_names()
+    claims.destroy_expired()
+    building.remove_destroyed(current_config())

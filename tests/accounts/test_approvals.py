@@ -600,7 +600,7 @@ def test_a_bundle_waits_for_a_second_person(house: House, make: Factory) -> None
     counted(house, make.slug(petition))
     asker, second = enter(house, make.account(petition)), enter(house, make.account(petition, role="reviewer"))
     addressee = house.value("SELECT id FROM addressees WHERE country_code = 'PL'")
-    bundle = post(asker, f"/petitions/{petition}/addressees/{addressee}/bundles").location
+    bundle = post(asker, f"/petitions/{petition}/addressees/{addressee}/bundles", level="names").location
     assert "a second person has to agree" in asker.get(bundle).text
     assert "Refresh" not in asker.get(bundle).headers
     with house.inside(Role.WORKER):
@@ -621,7 +621,7 @@ def test_a_refused_bundle_says_why(house: House, make: Factory) -> None:
     counted(house, make.slug(petition))
     asker, second = enter(house, make.account(petition)), enter(house, make.account(petition))
     addressee = house.value("SELECT id FROM addressees WHERE country_code = 'PL'")
-    bundle = post(asker, f"/petitions/{petition}/addressees/{addressee}/bundles").location
+    bundle = post(asker, f"/petitions/{petition}/addressees/{addressee}/bundles", level="names").location
     decide(second, f"/approvals/{house.value('SELECT id FROM approvals')}", "refuse", "Not before Monday.")
     assert "Not before Monday." in asker.get(bundle).text
     with house.inside(Role.WORKER):
@@ -654,7 +654,7 @@ def test_asking_for_a_bundle_and_taking_it_away_are_written_down(
     account, second = make_own.account(petition), make_own.account(petition)
     client = enter(house, account)
     addressee = house.value("SELECT id FROM addressees WHERE country_code = 'PL'")
-    bundle = post(client, f"/petitions/{petition}/addressees/{addressee}/bundles").location
+    bundle = post(client, f"/petitions/{petition}/addressees/{addressee}/bundles", level="names").location
     decide(enter(house, second), f"/approvals/{house.value('SELECT id FROM approvals')}", "approve")
     with house.inside(Role.WORKER) as worker:
         claim = claims.claim_bundle()

@@ -100,6 +100,7 @@ def test_without_a_second_factor_nothing_is_open(house: House) -> None:
             if declared_entry(app, rule.endpoint) in {*Action} - {Action.LOG_OUT}
         ]
         odd = {**dict.fromkeys(UUIDS, "00000000-0000-0000-0000-000000000001"), "direction": "up", "answer": "accept"}
+        odd["letter_kind"] = "cover"
         paths = [
             (method, app.url_for(rule.endpoint, **{name: odd.get(name, 1) for name in rule.arguments}))
             for rule in rules

@@ -138,6 +138,7 @@ def filled(rule: Rule, things: dict[str, Any], person: int) -> str:
         "shift_id": UUID(int=1),
         "photo_id": UUID(int=1),
         "kind": "poster_a4",
+        "letter_kind": "cover",
         "answer": "accept",
     }
     return rule.build({name: values[name] for name in rule.arguments})[1]  # type: ignore[index]  # None only for what is missing.
@@ -145,7 +146,9 @@ def filled(rule: Rule, things: dict[str, Any], person: int) -> str:
 
 def knock(client: FlaskClient, method: str, path: str, csrf: str) -> int:
     """The status; whatever it is, the headers that protect the page are there."""
-    response = client.open(path, method=method, data={"csrf_token": csrf} if method == "POST" else None)
+    # With what bundles are asked for and told of, so that their forms are valid.
+    data = {"csrf_token": csrf, "level": "names", "day": "2026-11-20"}
+    response = client.open(path, method=method, data=data if method == "POST" else None)
     for name, value in {**HEADERS, "Content-Security-Policy": CONSOLE_CSP, "Cache-Control": "no-store"}.items():
         assert response.headers[name] == value, f"{name} of {path}"
     return response.status_code
@@ -256,7 +259,8 @@ def test_a_role_that_is_taken_away_while_its_owner_works_works_no_longer(house: 
     assert removal
     chief.post(removal[1], data={"csrf_token": hidden(chief.get("/me").text, "csrf_token")})
     addressee = house.value("SELECT addressee_id FROM petition_addressees WHERE petition_id = :p LIMIT 1", p=petition)
-    answer = at_work.post(f"/petitions/{petition}/addressees/{addressee}/bundles", data={"csrf_token": csrf})
+    sent = {"csrf_token": csrf, "level": "names"}
+    answer = at_work.post(f"/petitions/{petition}/addressees/{addressee}/bundles", data=sent)
     assert answer.status_code == 303
     told = at_work.get(answer.location).text
     assert "what you may do was changed" in told

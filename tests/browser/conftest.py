@@ -12,7 +12,7 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Any
 from urllib.parse import urljoin
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -33,6 +33,7 @@ from core.demo.browser import Browser as Visitor
 from core.demo.browser import Page as Answer
 from core.demo.staff import Robot
 from core.demo.stand import Ports, Stand
+from delivery.models import bundle_code
 from tests.browser import creating, petitions, street
 from tests.browser.waiting import until
 from tests.conftest import ROOT
@@ -221,8 +222,9 @@ def _fill(site: Site) -> None:
         db.execute("INSERT INTO mailings (news_id) VALUES (%s)", (news,))
         ministry = value("SELECT id FROM addressees WHERE country_code = %s", COUNTRY)
         known["petition"] = f"{known['console']}/petitions/{petition}"
-        form = coordinator.get(known["petition"]).forms(f"/addressees/{ministry}/")[0]
-        bundle = coordinator.submit(Answer(known["petition"], 200, {}, b""), form)
+        known["new_bundle"] = f"{known['petition']}/addressees/{ministry}/bundles"
+        page = coordinator.get(known["new_bundle"])
+        bundle = coordinator.submit(page, page.forms("/bundles")[0], {"level": "names"})
         known["bundle"] = bundle.url.split("?")[0]
         known["asked"] = f"{known['console']}{re.findall(r'/approvals/[0-9a-f-]+', bundle.text)[0]}"
         site.agree(bundle.text)
@@ -242,13 +244,29 @@ def _fill(site: Site) -> None:
         db.execute("INSERT INTO petition_addressees VALUES (%s, %s)", (closed, ministry))
         robot = "FROM accounts WHERE email = 'robot-coordinator@example.org'"
 
-        def another_bundle(state: str, step: str | None) -> str:
+        def another_bundle(state: str) -> str:
             row = value(
-                "INSERT INTO bundles (id, petition_id, addressee_id, state, step, requested_by, leased_until)"
-                f" SELECT %s, %s, %s, %s, %s, id, now() + interval '1 day' {robot} RETURNING id",
-                uuid4(), closed, ministry, state, step,
+                f"INSERT INTO bundles (id, petition_id, addressee_id, state, requested_by) SELECT %s, %s, %s, %s, id {robot} RETURNING id",
+                uuid4(), closed, ministry, state,
             )  # fmt: skip
             return f"{known['console']}/bundles/{row}"
+
+        def like_the_first(state: str) -> str:
+            """Another bundle with the same volumes, and files that are its own."""
+            first, new = known["bundle"].rsplit("/", 1)[1], uuid4()
+            db.execute(
+                "INSERT INTO bundles (id, petition_id, addressee_id, state, requested_by, cutoff_at, frozen_at, head_size, signatures, pages,"
+                " register_hash, ready_at) SELECT %s, petition_id, addressee_id, %s, requested_by, cutoff_at, frozen_at, head_size, signatures,"
+                " pages, register_hash, ready_at FROM bundles WHERE id = %s",
+                (new, state, first),
+            )
+            db.execute(
+                "INSERT INTO volumes (bundle_id, number, first, last, pages, size, file_hash, stored_hash, done_at)"
+                " SELECT %s, number, first, last, pages, size, encode(sha256(convert_to(%s || file_hash, 'UTF8')), 'hex'), stored_hash, done_at"
+                " FROM volumes WHERE bundle_id = %s",
+                (new, str(new), first),
+            )
+            return f"{known['console']}/bundles/{new}"
 
         def another_download(asked: str, answered: str | None, bundle: str) -> str:
             row = value(
@@ -258,32 +276,54 @@ def _fill(site: Site) -> None:
             )  # fmt: skip
             return f"{known['console']}/downloads/{row}"
 
-        known["failed"] = another_bundle("failed", None)
-        known["refused"] = another_bundle("refused", None)
-        known["requested"] = another_bundle("requested", None)
+        known["failed"] = another_bundle("failed")
+        known["refused"] = another_bundle("refused")
+        known["cancelled_bundle"] = another_bundle("cancelled")
+        known["requested"] = another_bundle("requested")
         db.execute(
             "INSERT INTO approvals (id, kind, object_id, petition_id, country_code, details, reason, requested_by, expires_at)"
             f" SELECT gen_random_uuid(), 'bundle', %s, %s, %s, '{{}}', '', id, now() + interval '1 day' {robot}",
             (known["requested"].rsplit("/", 1)[1], closed, COUNTRY),
         )
-        known["under_way"] = another_bundle("building", "drawing")
+        # Nobody agreed to it, so that no worker goes on with it.
+        known["under_way"] = another_bundle("building")
+        under_way = known["under_way"].rsplit("/", 1)[1]
+        db.execute("UPDATE bundles SET frozen_at = now() - interval '1 minute' WHERE id = %s", (under_way,))
+        db.execute(
+            "INSERT INTO volumes (bundle_id, number, first, last, file_hash, stored_hash, done_at) VALUES (%(b)s, 1, 1, 2500, 'x', 'x', now()),"
+            " (%(b)s, 0, NULL, NULL, NULL, NULL, NULL), (%(b)s, 2, 2501, 5000, NULL, NULL, NULL)",
+            {"b": under_way},
+        )
         ready = until("the bundle", lambda: coordinator.get(known["bundle"]).forms("/downloads"))
         coordinator.submit(Answer(known["bundle"], 200, {}, b""), ready[0])
+        _fill_checks(known, value, like_the_first)
         known["old_download"] = another_download("1 day", "1 day", known["bundle"])
         # What needs a key that is away waits; asked for tomorrow, it does so for all of the tests.
-        keyless = another_bundle("failed", None)
+        keyless = another_bundle("failed")
         db.execute(
             "WITH key AS (INSERT INTO row_keys (id, sealed)"
             " SELECT gen_random_uuid(), overlay(sealed placing decode(repeat('00', 16), 'hex') from 3)"
             " FROM row_keys LIMIT 1 RETURNING id)"
-            " UPDATE bundles SET state = 'ready', signatures = 1, pages = 1, register_hash = '', file_hash = '', row_key_id = key.id"
-            " FROM key WHERE bundles.id = %s",
+            " UPDATE bundles SET state = 'ready', signatures = 1, pages = 1, register_hash = '', manifest = '{}', frozen_at = now(),"
+            " ready_at = now(), row_key_id = key.id FROM key WHERE bundles.id = %s",
             (keyless.rsplit("/", 1)[1],),
         )
         _fill_console(site, value)
         known["waiting_download"] = another_download("-1 day", None, keyless)
     known["unsubscribe"] = site.told("olga@example.org", 1)["unsubscribe"]
     known["unsubscribed"] = _answer_of(visitor, known["unsubscribe"])
+
+
+def _fill_checks(known: dict[str, str], value: Callable[..., Any], like_the_first: Callable[[str], str]) -> None:
+    """What can be looked up on /verify: the bundle that is ready, one that was replaced, one of which lines were withdrawn."""
+    known["replaced"], known["corrected"] = like_the_first("replaced"), like_the_first("destroyed")
+    corrected = known["corrected"].rsplit("/", 1)[1]
+    value("UPDATE bundles SET handed_over_on = current_date WHERE id = %s RETURNING id", corrected)
+    value("INSERT INTO corrections (bundle_id, number) VALUES (%s, 1) RETURNING number", corrected)
+    for name in ("bundle", "replaced", "corrected"):
+        number = known[name].rsplit("/", 1)[1]
+        known[f"{name}_code"] = bundle_code(UUID(number))
+        known[f"{name}_hash"] = value("SELECT file_hash FROM volumes WHERE bundle_id = %s AND number = 1", number)
 
 
 def _fill_console(site: Site, value: Callable[..., Any]) -> None:

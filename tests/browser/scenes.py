@@ -346,6 +346,17 @@ def text_that_moved(page: Page, site: Site) -> Response:
     return answer
 
 
+def letter_without_what_it_needs(page: Page, site: Site) -> Response:
+    return filled(page, site.url("{petition}/letters/cover/pl/edit"), "Save", subject="", body="Sto {nobody}")
+
+
+def letter_that_moved(page: Page, site: Site) -> Response:
+    page.goto(site.url("{petition}/letters/cover/pl/edit"))
+    page.locator("[name=closing]").fill("Z wyrazami głębokiego szacunku")
+    page.eval_on_selector("[name=revision]", "field => field.value = '999'")
+    return press(page, "Save")
+
+
 def wrong_settings(page: Page, site: Site) -> Response:
     return filled(page, site.url("{draft}/settings"), "Save", slug="Not an address", thresholds="many")
 
@@ -461,6 +472,11 @@ def no_photo(page: Page, site: Site) -> Response:
     return press(page, "Send, and mark the faces")
 
 
+def bundle_without_a_level(page: Page, site: Site) -> Response:
+    page.goto(site.url("{new_bundle}"))
+    return press(page, "Ask for the bundle")
+
+
 NO_PAGE = {
     "static": "files",
     "petitions.reload": "sends on to petitions.sign_form",
@@ -487,6 +503,7 @@ NO_PAGE = {
     "accounts.reload_login": "sends on to accounts.login",
     "accounts.reload_recovery_codes": "sends on to accounts.keys",
     "accounts.reload_prove": "sends on to where one wanted to go",
+    "delivery.letter_as_text": "a file",
     "petitions_console.add_language": "sends on to petitions_console.edit_text",
     "petitions_console.add_news": "sends on to petitions_console.edit_news",
     "petitions_console.picture_file": "a picture",
@@ -634,6 +651,17 @@ PUBLIC = [
     Scene("pickets.own_page", own_page_of_what_was_taken_down, state="of a picket that was taken down"),
     Scene("pickets.own_page", link_that_opens_no_participant, 400, "of one that is gone"),
     Scene("pickets.own_page", f"{{site}}/pickets/own/{NO_EVENT}?look=7", state="waiting"),
+    Scene("verifying.verify", "{site}/verify"),
+    Scene("verifying.verify", "{site}/verify?code={bundle_code}-1", state="found by its code"),
+    Scene("verifying.verify", "{site}/verify?code={bundle_code}-0", state="the index, found by its code"),
+    Scene("verifying.verify", "{site}/verify?code={bundle_hash}", state="found by its hash"),
+    Scene("verifying.verify", "{site}/verify?code={bundle_code}", state="a whole bundle"),
+    Scene("verifying.verify", "{site}/verify?code={replaced_hash}", state="replaced"),
+    Scene("verifying.verify", "{site}/verify?code={replaced_code}-1", state="replaced, found by its code"),
+    Scene("verifying.verify", "{site}/verify?code={corrected_hash}", state="with a line that was withdrawn"),
+    Scene("verifying.verify", "{site}/verify?code=ZB-0000-0000-3", 404, "of a code that is unknown"),
+    Scene("verifying.verify", f"{{site}}/verify?code={'0' * 64}", 404, "of a file that is unknown"),
+    Scene("verifying.verify", "{site}/verify?code=What+is+this", 404, "of nonsense"),
     Scene("petitions.privacy", "{site}/privacy"),
     Scene("petitions.contact", "{site}/contact"),
     Scene("components.index", "{site}/dev/components/"),
@@ -778,7 +806,21 @@ CONSOLE = [
     Scene("delivery.petition", "{petition}", state="of a reviewer", who="reviewer"),
     Scene("delivery.petition", "{petition}?lang=be", state="in Belarusian", who="coordinator"),
     Scene("delivery.petition", "{closed}", state="without a signature", who="coordinator"),
+    Scene("delivery.letters", "{petition}/letters", who="coordinator"),
+    Scene("delivery.letters", "{petition}/letters", state="of a reviewer", who="reviewer"),
+    Scene("delivery.letter", "{petition}/letters/cover/pl", who="coordinator"),
+    Scene("delivery.letter", "{petition}/letters/cover/en", state="in English instead", who="coordinator"),
+    Scene("delivery.letter", "{petition}/letters/mp/de", state="to a member of parliament", who="coordinator"),
+    Scene("delivery.letter", "{petition}/letters/notice/lt", state="before a hand-over", who="coordinator"),
+    Scene("delivery.edit_letter", "{petition}/letters/mp/fr/edit", who="coordinator"),
+    Scene("delivery.edit_letter", letter_without_what_it_needs, 422, "with errors", who="coordinator"),
+    Scene("delivery.edit_letter", letter_that_moved, 409, "that somebody else saved", who="coordinator"),
+    Scene("delivery.new_bundle", "{new_bundle}", who="coordinator"),
+    Scene("delivery.request_bundle", bundle_without_a_level, 422, "without a level", who="coordinator"),
     Scene("delivery.bundle", "{bundle}", state="ready", who="coordinator"),
+    Scene("delivery.bundle", "{cancelled_bundle}", state="cancelled", who="coordinator"),
+    Scene("delivery.bundle", "{replaced}", state="replaced", who="coordinator"),
+    Scene("delivery.bundle", "{corrected}", state="with lines to be struck out", who="coordinator"),
     Scene("delivery.bundle", "{requested}", state="waiting for a second person", who="coordinator"),
     Scene("delivery.bundle", "{refused}", state="refused", who="coordinator"),
     Scene("delivery.bundle", "{under_way}", state="under way", who="coordinator"),

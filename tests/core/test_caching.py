@@ -54,7 +54,7 @@ def slug(house: House, make: Factory) -> str:
 
 
 FRESH = {
-    "/": 10, "/petitions": 10, "/privacy": 10, "/contact": 10, "/petitions.atom": 60, "/petitions/{}": 10, "/petitions/{}/history": 10, "/petitions/{}/numbers": 10, "/petitions/{}/numbers.json": 10,
+    "/": 10, "/petitions": 10, "/privacy": 10, "/contact": 10, "/verify": 10, "/petitions.atom": 60, "/petitions/{}": 10, "/petitions/{}/history": 10, "/petitions/{}/numbers": 10, "/petitions/{}/numbers.json": 10,
     "/petitions/{}.json": 10, "/petitions/{}/count.json": 10, "/petitions/{}/feed.atom": 60, "/petitions/{}/embed": 10,
     "/petitions/{}/log": 10, "/petitions/{}/log/heads.json": 10, "/petitions/{}/log/entries": 10,
     "/pickets/": 10, "/pickets/in/pl": 10, "/pickets/in/pl/warsaw": 10, "/pickets/waw234": 10, "/pickets/calendar.ics": 60, "/pickets/in/pl/calendar.ics": 60,
@@ -112,6 +112,7 @@ def test_what_is_made_for_one_visitor_is_kept_by_nobody(keeping: FlaskClient, sl
         (f"/petitions?q={'a' * 300}LEAK", f"/petitions?q={'a' * 300}"),
         (f"/petitions?q={'a' * 90}LEAK", f"/petitions?q={'a' * 90}"),
         ("/petitions?q=a&q=LEAK", "/petitions?q=a"),
+        ("/verify?q=LEAK", "/verify"),
     ],
 )
 def test_what_one_visitor_asks_for_is_on_no_page_of_the_next(

@@ -33,6 +33,7 @@ EVERYBODYS = {
             "calendar", "calendar_of_all", "calendar_of_country", "calendar_of_city", "calendar_of_petition",
             "feed", "feed_of_all", "feed_of_country", "feed_of_city", "feed_of_petition", "list_as_json", "as_json", "embed", "qr",
         )),
+        "verifying.verify",
         "components.index",
         "devmail.index", "devmail.show",
     },
@@ -61,7 +62,7 @@ def test_a_route_that_declares_nothing_is_closed_to_all(house: House) -> None:
 FORM_PAGES = {
     "petitions.confirm", "petitions.withdraw", "petitions.not_me", "petitions.unsubscribe", "petitions.mine",
     "petitions.report", "petitions.log_check", "accounts.login", "accounts.invitation", "accounts.request_account",
-    "accounts.set_up_totp", "accounts.add_passkey", "accounts.change_passphrase", "accounts.invite", "petitions_console.search",
+    "accounts.set_up_totp", "accounts.add_passkey", "accounts.change_passphrase", "accounts.invite", "petitions_console.search", "delivery.edit_letter",
     *(f"petitions_console.{page}" for page in (
         "addressees", "edit_news", "edit_text", "hide", "new", "new_addressee", "picture", "reject", "settings", "signatories",
     )),
@@ -132,6 +133,8 @@ def pages(house: House, make: Factory) -> list[tuple[FlaskClient, str]]:
         "/pickets/confirm/x",
         "/pickets/mine/x",
         f"/pickets/own/{UUID(int=1)}",
+        "/verify",
+        "/verify?code=ZB-1A2B-3C4D",
         "/nope",
     ]
     return [*((public, path) for path in paths), (console, "/login"), (console, "/nope"), (console, "/")]
@@ -149,14 +152,14 @@ def test_headers_are_on_every_page(house: House, make: Factory) -> None:
         assert "Server" not in headers
 
 
-def test_only_the_form_may_run_a_script(house: House, make: Factory) -> None:
+def test_only_the_form_and_the_check_of_a_file_may_run_a_script(house: House, make: Factory) -> None:
     for client, path in pages(house, make):
         answer = client.get(path)
         policy = answer.headers["Content-Security-Policy"]
-        assert ("script-src" in policy) == (path.endswith("/sign") or client.application is house.app(Role.CONSOLE)), (
-            path
-        )
+        may_run = path.endswith("/sign") or path.startswith("/verify") or client.application is house.app(Role.CONSOLE)
+        assert ("script-src" in policy) == may_run, path
         assert ("<script" in answer.text) <= ("script-src" in policy), path
+        assert ("connect-src" in policy) <= (not path.startswith("/verify")), "a file that is checked goes nowhere"
     slug = make.slug(make.petition(countries=()))
     again = house.client().post(f"/petitions/{slug}/signatures", data=VALID | {"city": ""})
     assert again.status_code == 422
@@ -216,7 +219,7 @@ def test_public_pages_set_no_cookie(house: House, make: Factory) -> None:
         "/qr.svg",
         "/report",
     )
-    for path in ("/", "/petitions", *(f"/petitions/{slug}{one}" for one in shown), "/privacy", "/nope"):
+    for path in ("/", "/petitions", *(f"/petitions/{slug}{one}" for one in shown), "/privacy", "/verify", "/nope"):
         assert "Set-Cookie" not in house.client().get(path).headers
 
 
