@@ -16,7 +16,7 @@ demo: setup ## run the whole platform here and let 500 people sign; ONCE=1 stops
 totp: ## print what an authenticator app shows now; KEY="the key beside the QR code"
 	@$(PYTHON) -m core.demo.totp $(KEY)
 
-test: PROGRAMS = chromium=chromium /usr/sbin/nginx=nginx-light
+test: PROGRAMS = chromium=chromium /usr/sbin/nginx=nginx-light pdftotext=poppler-utils qpdf=qpdf
 test: setup lint ## all checks and all tests
 	@$(PYTHON) -m pytest -n auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder $(ARGS)
 

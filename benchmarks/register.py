@@ -6,6 +6,7 @@ Each draws the same rows in seven scripts, in a process of its own. The one in p
 from __future__ import annotations
 
 import argparse
+import hashlib
 import html
 import os
 import random
@@ -26,7 +27,8 @@ from rich.table import Table
 
 from core.demo.register import read_rows
 from core.demo.signers import make_signers
-from delivery.document import BundleDocument, RegisterRow, fill, letter_texts, register_hash
+from delivery.document import RegisterRow, RegisterVolume, table_of
+from delivery.letters import fill, letter_texts
 from worker.pdf import FONTS, OwnFontsOnly, draw_register
 
 ROWS_ON_A_PAGE = 47
@@ -40,24 +42,25 @@ td { border-bottom: 0.3pt solid #ccc; padding: 0.9mm 2mm; } tr { break-inside: a
 """
 
 
-def document(total: int) -> BundleDocument:
-    """A register of `total` fictional people, every script among them."""
+def document(total: int) -> RegisterVolume:
+    """A volume of `total` fictional people, every script among them."""
     signers = make_signers(total, "bench", random.Random(2021))
     rows = [RegisterRow(number, one.name, one.city, date(2026, 1, 1)) for number, one in enumerate(signers, start=1)]
-    letter = fill(letter_texts("en") or {}, {"bundle_id": "ZB-0000-0000"})
-    return BundleDocument(
-        bundle_code="ZB-0000-0000",
+    table = table_of(rows, "names")
+    return RegisterVolume(
         language="en",
-        letter=letter,
-        address=[],
-        salutation="",
+        texts=fill((letter_texts("en") or {})["print"], {"bundle_id": "ZB-0000-0000"}),
         title="Benchmark",
-        appeal_html="",
-        appeal_language="en",
+        ministry="",
         cutoff="",
-        counts=[],
+        heading="Register of signatures",
+        level="names",
         rows=rows,
-        register_hash=register_hash(rows),
+        table=table,
+        content_hash=hashlib.sha256(table).hexdigest(),
+        manifest={"bundle": "ZB-0000-0000", "volume": 1, "volumes": 1, "first": 1, "last": total},
+        verify_address="https://zbor.example.org/verify",
+        paper="a4",
     )
 
 
@@ -193,8 +196,8 @@ def fpdf2(rows: list[RegisterRow]) -> bytes:
     return bytes(pdf.output())
 
 
-ENGINES: dict[str, Callable[[BundleDocument], bytes]] = {
-    "typst table": lambda one: draw_register(one).content,
+ENGINES: dict[str, Callable[[RegisterVolume], bytes]] = {
+    "typst table": draw_register,
     "weasyprint table": lambda one: weasyprint(as_table(list(one.rows))),
     "weasyprint columns": lambda one: weasyprint(as_columns(list(one.rows))),
     "chromium table": lambda one: chromium(as_table(list(one.rows))),
@@ -229,7 +232,7 @@ def measure(engine: str, total: int, out: Path) -> tuple[float, float]:
     return max(seconds - small, 0.001), memory
 
 
-def read_back(path: Path, wanted: BundleDocument) -> str:
+def read_back(path: Path, wanted: RegisterVolume) -> str:
     """Share of rows whose name stands in the text that poppler extracts and, for a tagged table, in its structure tree."""
     text = subprocess.run(["pdftotext", str(path), "-"], capture_output=True, text=True, check=False).stdout
     plain = " ".join(re.sub("[\u200e\u200f\u202a-\u202e\u2066-\u2069]", "", text).split())

@@ -25,7 +25,7 @@ from core.extensions import babel
 from core.typed import fold
 
 KEPT_IN_LINKS = (
-    "text", "pass", "look", "next", "q", "beside", "petition", "country", "role", "state", "kind", "actor", "action", "object_id", "first", "last", "sort", "page",
+    "text", "pass", "look", "next", "q", "beside", "petition", "country", "role", "state", "kind", "actor", "action", "object_id", "first", "last", "sort", "page", "code", "addressee", "bundle", "level",
 )  # fmt: skip
 """What of an address names the page and stays when its language changes."""
 _NOT_COUNTRIES = {"EU", "EZ", "UN", "XA", "XB", "ZZ", "QO", "AC", "CP", "CQ", "DG", "EA", "IC", "TA"}

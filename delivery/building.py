@@ -31,6 +31,7 @@ from delivery.document import (
     table_of,
 )
 from delivery.indexing import Frozen, read_frozen
+from delivery.letters import moment_in
 from delivery.models import SAMPLE_SIZE, Bundle, BundleLine, BundleState, Level, Volume
 from delivery.store import remove_volumes, volume_path, write_whole
 from petitions.register import CountedSignature, read_signatures
@@ -111,7 +112,7 @@ def _build_register(claim: Claim, frozen: Frozen, keyring: Keyring, engine: Engi
         texts=frozen.texts,
         title=frozen.title,
         ministry=frozen.address[0],
-        cutoff=indexing.moment_in(frozen.cutoff, frozen.language),
+        cutoff=moment_in(frozen.cutoff, frozen.language),
         heading=frozen.register_heading,
         level=frozen.level,
         rows=rows,

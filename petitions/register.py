@@ -35,7 +35,7 @@ class CountedSignature:
 
 
 def read_signatures(
-    chosen: Select[tuple[int, UUID]], private_keys: Mapping[UUID, X25519PrivateKey]
+    chosen: Select[int, UUID], private_keys: Mapping[UUID, X25519PrivateKey]
 ) -> Iterator[CountedSignature]:
     """Open signatures, given as a query of their numbers and ids, in the order of the numbers. One that is no longer counted is left out."""
     lines = chosen.subquery()

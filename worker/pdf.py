@@ -51,6 +51,12 @@ _WIDTHS: dict[str, tuple[tuple[str, float], ...]] = {
     ),
 }
 _RIGHT = ("column_number", "column_entry")
+_MARKS = re.compile(
+    "(?<=[\u0590-\u06ff])[\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u064b-\u065f\u0670"
+    "\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed]"
+)
+"""Hebrew and Arabic marks. Set apart from its letter by a mark of direction, which has no width, each is a piece of text of its
+own: together, poppler and readers of tags turn them round (static/fonts/README.md)."""
 _INSET = 4.0
 """Millimetres of a column that its text does not use."""
 _POINTS_A_MILLIMETRE = 72 / 25.4
@@ -218,6 +224,7 @@ def draw_register(volume: RegisterVolume) -> bytes:
         if isinstance(text, str)
     }
     rows = [[_printable(cell) for cell in row.cells(volume.level)] for row in volume.rows]
+    tall = [_is_tall(cells, rooms) for cells in rows]
     told = {
         "language": volume.language,
         "title": volume.title,
@@ -234,7 +241,10 @@ def draw_register(volume: RegisterVolume) -> bytes:
         "name": volume.name,
     }
     fixed = {
-        "rows": [{"cells": cells, "tall": _is_tall(cells, rooms)} for cells in rows],
+        "rows": [
+            {"cells": [_MARKS.sub("\u200f\\g<0>", cell) for cell in cells], "tall": is_tall}
+            for cells, is_tall in zip(rows, tall, strict=True)
+        ],
         "fonts": REGISTER_FONTS,
         "heading_fonts": ["Noto Serif", *REGISTER_FONTS],
         "hash": volume.content_hash,

@@ -7,10 +7,9 @@ backwards where the file says ReversedChars.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO
@@ -21,7 +20,8 @@ from zipfile import ZipFile
 from pypdf import PdfReader
 from pypdf.generic import ArrayObject, ContentStream, DictionaryObject
 
-_HASH = re.compile(r"\b[0-9a-f]{64}\b")
+_DIRECTION = dict.fromkeys((0x200E, 0x200F))
+"""Marks of direction, which are put in where the register is drawn: no form takes one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,20 +34,11 @@ class PrintedRow:
     date: str
 
 
-def read_bundle(path: Path) -> tuple[list[PrintedRow], str]:
-    """What `read_register` finds in the register of a bundle's archive."""
+def read_bundle(path: Path) -> list[PrintedRow]:
+    """Rows of all volumes of the register in a bundle's archive, in their order."""
     with ZipFile(path) as archive:
-        [name] = [one for one in archive.namelist() if one.endswith("register.pdf")]
-        return read_register(archive.read(name))
-
-
-def read_register(content: bytes) -> tuple[list[PrintedRow], str]:
-    """Rows of the register in order, and the hash printed on the last page. Raises ValueError when either is missing."""
-    rows = read_rows(content)
-    printed = _HASH.findall(PdfReader(BytesIO(content)).pages[-1].extract_text())
-    if not rows or not printed:
-        raise ValueError("There is no register in this PDF.")
-    return rows, printed[0]
+        names = sorted(one for one in archive.namelist() if one.endswith("register.pdf"))
+        return [row for name in names for row in read_rows(archive.read(name))]
 
 
 def read_rows(content: bytes) -> list[PrintedRow]:
@@ -63,7 +54,7 @@ def read_rows(content: bytes) -> list[PrintedRow]:
 
     def text_of(cell: Any) -> str:
         runs = [marked(pages[page])[mark] for page, mark in _marks(cell, None)]
-        return "".join(_logical(runs)).strip()
+        return "".join(_logical(runs)).translate(_DIRECTION).strip()
 
     rows = []
     for row in _elements(reader.root_object.get("/StructTreeRoot"), "/TR"):
@@ -71,12 +62,6 @@ def read_rows(content: bytes) -> list[PrintedRow]:
         if len(cells) == 4:
             rows.append(PrintedRow(int(cells[0]), *cells[1:]))
     return rows
-
-
-def register_hash(rows: Sequence[PrintedRow]) -> str:
-    """The hash by the rule that is printed beside it, written here once more, independently of the worker."""
-    lines = "".join(f"{row.number}\t{row.name}\t{row.city}\t{row.date}\n" for row in rows)
-    return hashlib.sha256(unicodedata.normalize("NFC", lines).encode()).hexdigest()
 
 
 def _children(element: Any) -> list[Any]:

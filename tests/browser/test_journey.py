@@ -130,7 +130,7 @@ def test_a_signature_is_given_confirmed_counted_and_handed_over(
     assert taken.suffix == ".zip"
     with ZipFile(taken) as archive:
         assert [archive.read(one)[:4] for one in archive.namelist()[:-1]] == [b"%PDF", b"%PDF"]
-    assert (name, "Białystok") in {(row.name, row.city) for row in read_bundle(taken)[0]}
+    assert (name, "Białystok") in {(row.name, row.city) for row in read_bundle(taken)}
 
 
 @EACH_WAY

@@ -16,7 +16,7 @@ from tests.conftest import ROOT, House
 from tests.factories import Factory, log_in
 
 IN_ATTRIBUTES = re.compile(r"\b(?:aria-label|alt|title|placeholder|data-label)=[\"']([^\"'{]+)")
-NAMES = {"Zbor", "Telegram", "WhatsApp", "Facebook", "SHA"}
+NAMES = {"Windows", "PowerShell", "cmd", "macOS", "Linux", "Zbor", "Telegram", "WhatsApp", "Facebook", "SHA"}
 """What is called so in every language."""
 SOURCES = ["accounts", "core", "delivery", "petitions", "pickets", "worker", "templates", "wsgi.py"]
 

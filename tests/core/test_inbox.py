@@ -157,11 +157,15 @@ def petition_with_everything(house: House, make: Factory) -> int:
         "INSERT INTO tiles (petition_id, number, root) VALUES (:p, 0, 'x')",
         "INSERT INTO tree_heads SELECT :p, 1, 'x', 1, now(), id, 'x' FROM sealing_keys WHERE purpose = 'log'",
         "INSERT INTO accounts (email, name) VALUES ('who-asked@example.org', 'Who asked')",
-        "INSERT INTO bundles (id, petition_id, addressee_id, state, requested_by, head_size, signatures, ready_at)"
-        " SELECT gen_random_uuid(), :p, min(a.addressee_id), 'destroyed', max(o.id), 1, 1, now()"
-        " FROM petition_addressees a, accounts o WHERE a.petition_id = :p",
-        "INSERT INTO volumes (bundle_id, number, pages, file_hash, stored_hash, done_at) SELECT id, 0, 1, 'x', 'x', now()"
-        " FROM bundles WHERE petition_id = :p",
+        (
+            "INSERT INTO bundles (id, petition_id, addressee_id, state, requested_by, head_size, signatures, ready_at)"
+            " SELECT gen_random_uuid(), :p, min(a.addressee_id), 'destroyed', max(o.id), 1, 1, now()"
+            " FROM petition_addressees a, accounts o WHERE a.petition_id = :p"
+        ),
+        (
+            "INSERT INTO volumes (bundle_id, number, pages, file_hash, stored_hash, done_at) SELECT id, 0, 1, 'x', 'x', now()"
+            " FROM bundles WHERE petition_id = :p"
+        ),
     ):
         house.sql(statement, p=petition)
     here = picket(house, make, petition_id=petition)
