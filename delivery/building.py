@@ -51,11 +51,13 @@ def build_some(keyring: Keyring, engine: Engine, config: Config, seconds: float)
             if claims.freeze_next() is None:
                 return False
             continue
-        wake(TaskName.BUNDLES)  # Somebody else may build the next one meanwhile.
+        if claim.fence == 1:
+            # Somebody else may build the next one meanwhile. Not when this one was tried before: what fails waits for the sweep.
+            wake(TaskName.BUNDLES)
         if not _build_one(claim, keyring, engine, config):
             failed.add(claim.bundle_id)
         if time.monotonic() > ends:
-            return True
+            return claim.bundle_id not in failed
 
 
 def _build_one(claim: Claim, keyring: Keyring, engine: Engine, config: Config) -> bool:

@@ -58,10 +58,8 @@ from petitions.services import (
 
 HANDED_OVER = auditable("bundle.handed_over", _l("Noted that a bundle was handed over"))
 TOLD = auditable("bundle.told", _l("Noted that a ministry was told what to strike out"))
-WISHED = {
-    Wish.CANCEL: auditable("bundle.cancelled", _l("Cancelled a bundle")),
-    Wish.RESUME: auditable("bundle.resumed", _l("Went on with a bundle that had failed")),
-}
+CANCELLED = auditable("bundle.cancelled", _l("Cancelled a bundle"))
+RESUMED = auditable("bundle.resumed", _l("Went on with a bundle that had failed"))
 WISHES = {
     Wish.CANCEL: (BundleState.APPROVED, BundleState.BUILDING, BundleState.FAILED),
     Wish.RESUME: (BundleState.FAILED,),
@@ -263,7 +261,8 @@ def wish_for(account: Account, bundle_id: UUID, wish: Wish) -> None:
     if not fits or not may(account, Action.REQUEST_BUNDLE, bundle.petition_id, country):
         raise NotFoundError
     db.session.execute(update(Bundle).where(Bundle.id == bundle_id).values(wish=wish))
-    record(WISHED[wish], account.id, "bundle", bundle_id, petition_id=bundle.petition_id, country_code=country)
+    done = CANCELLED if wish == Wish.CANCEL else RESUMED
+    record(done, account.id, "bundle", bundle_id, petition_id=bundle.petition_id, country_code=country)
     db.session.commit()
     wake(TaskName.BUNDLES)
 

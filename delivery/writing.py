@@ -17,7 +17,7 @@ from delivery.letters import letter_languages, letter_texts
 from delivery.models import Letter, LetterKind
 from petitions.standing import find_own
 
-CHANGED = auditable("letter.changed", _l("Changed a letter of a petition"))
+LETTER_CHANGED = auditable("letter.changed", _l("Changed a letter of a petition"))
 
 WRITTEN = ("subject", "salutation", "body", "closing", "signatory", "reviewed_by")
 """What is written in a letter, by column and field."""
@@ -76,5 +76,5 @@ def save_letter(
     if not saved:
         db.session.rollback()
         raise EditedMeanwhileError
-    record(CHANGED, account.id, "petition", petition_id, petition_id=petition_id, kind=kind, language=language)
+    record(LETTER_CHANGED, account.id, "petition", petition_id, petition_id=petition_id, kind=kind, language=language)
     db.session.commit()

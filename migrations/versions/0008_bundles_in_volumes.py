@@ -17,13 +17,13 @@ NOW = sa.text("now()")
 STATES = "'requested', 'approved', 'building', 'ready', 'refused', 'failed'"
 NEW_STATES = "'requested', 'approved', 'building', 'ready', 'refused', 'cancelled', 'failed', 'replaced', 'destroyed'"
 ROLES = "zbor_web, zbor_console, zbor_worker"
-# Never a name, and nothing of a petition that is not public.
+# Never a name, nothing of a petition that is not public, and no hash of a table: of a short one it could be guessed who is in it.
 VOLUMES = """
     SELECT 'ZB-' || upper(substr(b.id::text, 1, 4)) || '-' || upper(substr(b.id::text, 5, 4)) AS code,
            v.number, (SELECT count(*) FROM volumes w WHERE w.bundle_id = b.id AND w.number > 0)::integer AS volumes,
            v.file_hash, v.first, v.last, v.pages, b.petition_id, p.slug, a.name_en AS ministry, a.name_native AS ministry_native,
            a.languages AS ministry_languages, a.country_code, b.level, b.signatures, b.cutoff_at, b.ready_at,
-           h.size AS head_size, h.root AS head_root, h.signed_at AS head_signed_at, b.register_hash,
+           h.size AS head_size, h.root AS head_root, h.signed_at AS head_signed_at,
            b.state = 'replaced' AS replaced,
            (SELECT count(*) FROM corrections c WHERE c.bundle_id = b.id)::integer AS struck
     FROM volumes v JOIN bundles b ON b.id = v.bundle_id JOIN addressees a ON a.id = b.addressee_id

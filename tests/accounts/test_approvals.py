@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from threading import Barrier
 from typing import Any
@@ -16,12 +15,12 @@ from sqlalchemy.exc import IntegrityError
 from accounts import approvals, roles
 from core.config import Role
 from core.extensions import db
-from delivery import building, claims
-from delivery.document import Volume
+from delivery import claims
 from tests.accounts.test_enrolment import accept, connect_app
 from tests.accounts.test_login import mails
 from tests.conftest import House
-from tests.factories import Factory, counted, enter, hidden, post
+from tests.delivery.factories import Studio
+from tests.factories import Factory, counted, enter, hidden, post, write_logs
 
 ASKS = {"role": "coordinator", "country": "PL", "petition": "", "reason": "She stands there every week."}
 
@@ -601,10 +600,12 @@ def test_a_bundle_waits_for_a_second_person(house: House, make: Factory) -> None
     asker, second = enter(house, make.account(petition)), enter(house, make.account(petition, role="reviewer"))
     addressee = house.value("SELECT id FROM addressees WHERE country_code = 'PL'")
     bundle = post(asker, f"/petitions/{petition}/addressees/{addressee}/bundles", level="names").location
-    assert "a second person has to agree" in asker.get(bundle).text
+    assert "A second person has to agree" in asker.get(bundle).text
     assert "Refresh" not in asker.get(bundle).headers
+    write_logs(house, 1)
     with house.inside(Role.WORKER):
-        assert claims.claim_bundle() is None
+        claims.settle_requests()
+        assert claims.freeze_next() is None
     path = re.search(r'href="(/approvals/[0-9a-f-]{36})"', asker.get(bundle).text)
     assert path
     assert decide(asker, path[1], "approve").status_code == 403
@@ -633,6 +634,8 @@ def test_a_refused_bundle_says_why(house: House, make: Factory) -> None:
 def test_a_bundle_that_the_console_itself_calls_approved_is_not_built(house: House, make: Factory) -> None:
     """Whoever takes the console over can write a bundle's state, but no decision of two people without both of them."""
     petition = make.petition()
+    counted(house, make.slug(petition))
+    write_logs(house, 1)
     addressee = house.value("SELECT id FROM addressees WHERE country_code = 'PL'")
     with house.acting(Role.CONSOLE):
         house.sql(
@@ -640,15 +643,17 @@ def test_a_bundle_that_the_console_itself_calls_approved_is_not_built(house: Hou
             p=petition, a=addressee, w=make.account(petition),
         )  # fmt: skip
     with house.inside(Role.WORKER):
-        assert claims.claim_bundle() is None
+        assert claims.freeze_next() is None
+        claims.settle_requests()
+    assert house.value("SELECT state FROM bundles") == "refused"
 
 
 def test_asking_for_a_bundle_and_taking_it_away_are_written_down(
     own_database: House, make_own: Factory, tmp_path: Path
 ) -> None:
     house = own_database
-    app = house.app(Role.WORKER)
-    app.extensions["zbor"] = replace(app.extensions["zbor"], bundle_dir=tmp_path)
+    studio = Studio(house)
+    studio.configure(bundle_dir=tmp_path)
     petition = make_own.petition()
     counted(house, make_own.slug(petition))
     account, second = make_own.account(petition), make_own.account(petition)
@@ -656,12 +661,7 @@ def test_asking_for_a_bundle_and_taking_it_away_are_written_down(
     addressee = house.value("SELECT id FROM addressees WHERE country_code = 'PL'")
     bundle = post(client, f"/petitions/{petition}/addressees/{addressee}/bundles", level="names").location
     decide(enter(house, second), f"/approvals/{house.value('SELECT id FROM approvals')}", "approve")
-    with house.inside(Role.WORKER) as worker:
-        claim = claims.claim_bundle()
-        assert claim
-        building.build(
-            claim, house.keyring, lambda _document: [Volume("letter", b"%PDF", 1)], worker.extensions["zbor"]
-        )
+    assert not studio.build()
     post(client, f"{bundle}/downloads")
     rows = house.sql(
         "SELECT action, actor_id, petition_id, country_code, object_id FROM audit WHERE object_kind = 'bundle' ORDER BY seq"

@@ -83,7 +83,7 @@ def test_keys_and_passwords_are_made_by_one_command(
 def test_secrets_are_made_once_and_for_their_owner_alone(tmp_path: Path) -> None:
     make_secrets(tmp_path, "smtp://127.0.0.1:25")
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    assert len(before) == 7
+    assert len(before) == 9
     assert all(path.stat().st_mode & 0o077 == 0 for path in tmp_path.rglob("*"))
     make_secrets(tmp_path, "smtp://elsewhere")
     assert {path: path.read_bytes() for path in before} == before

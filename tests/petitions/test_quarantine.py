@@ -12,10 +12,11 @@ from flask.testing import FlaskClient
 from accounts.permissions import RULES, Action, Proof
 from core.config import Role
 from core.extensions import db
+from delivery import claims
 from petitions import quarantine
 from petitions.rules import ALONE_A_DAY
 from tests.conftest import House
-from tests.factories import Factory, enter, hidden, log_in, post, press, token
+from tests.factories import Factory, enter, hidden, log_in, post, press, token, write_logs
 from tests.petitions.test_bursts import NETWORK, arrive, care, confirm_all, states
 from tests.petitions.test_intake import fsck
 
@@ -377,18 +378,22 @@ def test_the_desk_tells_reviewers_what_waits(house: House, flood: int, reviewer:
     assert "10 signatures are held back" in reviewer.get("/").text
 
 
-def test_bundles_that_hold_what_is_held_back_are_built_anew(
-    house: House, petition: int, make: Factory, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_bundles_that_hold_what_is_held_back_are_built_anew(house: House, petition: int, make: Factory) -> None:
     arrive(house, petition, 4, network=NETWORK)
     confirm_all(house)
+    write_logs(house, 1)
     account = make.account(petition)
     house.sql(
-        "INSERT INTO bundles (id, petition_id, addressee_id, state, requested_by, cutoff_at)"
-        " SELECT gen_random_uuid(), :p, id, 'building', :a, now() FROM addressees WHERE country_code = 'PL'",
+        "INSERT INTO bundles (id, petition_id, addressee_id, state, requested_by)"
+        " SELECT gen_random_uuid(), :p, id, 'approved', :a FROM addressees WHERE country_code = 'PL'",
         p=petition,
         a=account,
     )
+    make.agreement(house.value("SELECT id FROM bundles"), account)
+    with house.inside(Role.WORKER):
+        assert claims.freeze_next() is not None
+    assert house.sql("SELECT state, signatures FROM bundles").one() == ("building", 4)
     arrive(house, petition, 6, network=NETWORK)
     care(house)
-    assert house.value("SELECT state FROM bundles") == "approved"
+    assert house.sql("SELECT state, signatures FROM bundles").one() == ("approved", None)
+    assert house.value("SELECT count(*) FROM bundle_lines") == 0

@@ -22,9 +22,9 @@ from core.demo.embedded import free_port
 from core.queues import TaskName
 from core.sealing import KeyNotHeldError
 from delivery import building, claims
-from delivery.document import Volume
+from delivery.document import RegisterVolume, Sealed
 from tests.conftest import ROOT, House, Secrets
-from tests.factories import Factory, counted, press, sign, signed, token
+from tests.factories import Factory, counted, press, sign, signed, token, write_logs
 from tests.pickets.factories import picket
 from tests.pickets.test_attending import confirmed
 from tests.pickets.test_care import READ
@@ -62,6 +62,15 @@ def bundle(house: House, make: Factory) -> None:
         a=account,
     )
     make.agreement(house.value("SELECT id FROM bundles ORDER BY requested_at DESC LIMIT 1"), account)
+    write_logs(house, 1)
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Volumes are drawn and sealed in no time."""
+    monkeypatch.setattr(tasks, "draw_register", lambda _volume: b"%PDF")
+    monkeypatch.setattr(tasks, "draw_index", lambda _volume: b"%PDF")
+    monkeypatch.setattr(tasks, "seal", lambda content, config: Sealed(content, 1, "00" * 32))
 
 
 def test_drain_empties_the_inbox_and_wakes_the_mailer(
@@ -86,9 +95,9 @@ def test_mail_waits_when_there_is_no_server(house: House, make_own: Factory, wok
     assert woken == []
 
 
-def test_bundles_are_built_until_none_waits(house: House, make_own: Factory, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("drawn")
+def test_bundles_are_built_until_none_waits(house: House, make_own: Factory) -> None:
     bundle(house, make_own)
-    monkeypatch.setattr(tasks, "draw_bundle", lambda _document: [Volume("letter", b"%PDF", 1)])
     tasks.bundles.run()
     assert house.value("SELECT state FROM bundles") == "ready"
     tasks.bundles.run()
@@ -119,21 +128,28 @@ def test_what_needs_a_key_that_is_away_is_tried_once_until_the_keys_change(
     assert house.value("SELECT state FROM inbox WHERE kind = 'confirm'") == "done"
 
 
+def attempts(house: House) -> list[int]:
+    """How often each volume was begun: the index, then the register."""
+    return list(house.sql("SELECT attempts FROM volumes ORDER BY bundle_id, number").scalars())
+
+
 def test_bundles_that_fail_slowly_are_not_tried_again_at_once(
     house: House, make_own: Factory, woken: list[TaskName], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bundle(house, make_own)
 
-    def fail(_document: object) -> list[Volume]:
+    def fail(_volume: RegisterVolume) -> bytes:
         raise OSError
 
-    monkeypatch.setattr(tasks, "draw_bundle", fail)
+    monkeypatch.setattr(tasks, "draw_register", fail)
     monkeypatch.setattr(tasks, "BUNDLE_SECONDS", 0.0)
     tasks.bundles.run()
-    assert house.sql("SELECT state, attempts FROM bundles").one() == ("approved", 1)
+    assert house.value("SELECT state FROM bundles") == "building"
+    assert attempts(house) == [0, 1]
     assert woken == []
 
 
+@pytest.mark.usefixtures("drawn")
 def test_bundles_take_turns_with_mails(
     house: House, make_own: Factory, woken: list[TaskName], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -143,12 +159,11 @@ def test_bundles_take_turns_with_mails(
     )
     for bundle_id, account in house.sql("SELECT id, requested_by FROM bundles ORDER BY requested_at DESC LIMIT 1"):
         make_own.agreement(bundle_id, account)
-    monkeypatch.setattr(tasks, "draw_bundle", lambda _document: [Volume("letter", b"%PDF", 1)])
     monkeypatch.setattr(tasks, "BUNDLE_SECONDS", 0.0)
-    tasks.bundles.run()
-    assert house.value("SELECT count(*) FROM bundles WHERE state = 'ready'") == 1
-    assert woken == [TaskName.BUNDLES]
-    tasks.bundles.run()
+    for done in (1, 2, 3, 4):
+        tasks.bundles.run()
+        assert house.value("SELECT count(*) FROM volumes WHERE done_at IS NOT NULL") == done
+        assert woken == [TaskName.BUNDLES] * done
     assert house.value("SELECT count(*) FROM bundles WHERE state = 'ready'") == 2
 
 
@@ -157,26 +172,28 @@ def test_a_failing_bundle_goes_back_and_its_error_is_not_quoted(
 ) -> None:
     bundle(house, make_own)
 
-    def fail(_document: object) -> list[Volume]:
+    def fail(_volume: RegisterVolume) -> bytes:
         raise ValueError("Вольга Вераб’ёва")
 
-    monkeypatch.setattr(tasks, "draw_bundle", fail)
+    monkeypatch.setattr(tasks, "draw_register", fail)
     tasks.bundles.run()
-    assert house.sql("SELECT state, attempts, leased_until FROM bundles").one() == ("approved", 1, None)
+    assert house.value("SELECT state FROM bundles") == "building"
+    assert house.sql("SELECT attempts, leased_until FROM volumes WHERE number = 1").one() == (1, None)
     assert "ValueError at" in caplog.text
     assert "Вольга" not in caplog.text
 
 
+@pytest.mark.usefixtures("drawn")
 def test_a_bundle_whose_key_is_away_waits_for_it(
     house: House, make_own: Factory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bundle(house, make_own)
     keyring = house.keyring
     monkeypatch.setattr(tasks, "load_keyring", lambda _config: replace(keyring, private_keys={}))
-    monkeypatch.setattr(tasks, "draw_bundle", lambda _document: [Volume("letter", b"%PDF", 1)])
     for _ in range(claims.MAX_ATTEMPTS + 1):
         tasks.bundles.run()
-    assert house.sql("SELECT state, attempts FROM bundles").one() == ("approved", 0)
+    assert house.value("SELECT state FROM bundles") == "building"
+    assert attempts(house) == [0, 0]
     monkeypatch.setattr(tasks, "load_keyring", lambda _config: keyring)
     tasks.bundles.run()
     assert house.value("SELECT state FROM bundles") == "ready"
@@ -188,7 +205,7 @@ def test_a_bundle_taken_over_is_left_to_the_other(
     bundle(house, make_own)
 
     def lose(*_args: object) -> None:
-        house.sql("UPDATE bundles SET fence = fence + 1")
+        house.sql("UPDATE volumes SET fence = fence + 1, leased_until = now() + interval '1 minute'")
         raise claims.LeaseLostError
 
     monkeypatch.setattr(building, "build", lose)
