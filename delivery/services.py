@@ -342,7 +342,6 @@ BUNDLE = approvals.register(
         Action.DECIDE_BUNDLE,
         _describe,
         carry_out=lambda _approval: None,  # The worker takes the bundle once it finds it approved.
-        page=lambda approval: url_for("delivery.bundle", bundle_id=UUID(approval.object_id)),
         after_commit=lambda _approval: wake(TaskName.BUNDLES),
     )
 )
