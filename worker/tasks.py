@@ -112,7 +112,8 @@ def petitions_care() -> None:
     progress.record_milestones()
     cards.draw_due(draw_card)
     keyring = load_keyring(current_config())
-    logbook.write_due(keyring)
+    if logbook.write_due(keyring):
+        wake(TaskName.BUNDLES)  # One may have waited for its signatures to be in the log.
     for _lot in updates.queue_lots(keyring):  # Last, for it raises when a key is away.
         wake(TaskName.MAIL)
 

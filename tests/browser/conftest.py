@@ -33,6 +33,7 @@ from core.demo.browser import Browser as Visitor
 from core.demo.browser import Page as Answer
 from core.demo.staff import Robot
 from core.demo.stand import Ports, Stand
+from core.queues import TaskName, make_celery
 from delivery.models import bundle_code
 from tests.browser import creating, petitions, street
 from tests.browser.waiting import until
@@ -114,6 +115,7 @@ class Site:
                     "UPDATE logs SET waiting_since = now() - interval '25 hours' WHERE waiting_since IS NOT NULL"
                 )
                 db.commit()
+                make_celery(self.stand.valkey.url, socket_timeout=5.0).send_task(TaskName.PETITIONS)
                 return db.execute("SELECT count(*) FROM signatures WHERE (state = 'counted') <> in_log").fetchone() == (
                     0,
                 )
