@@ -116,9 +116,8 @@ class Site:
                 )
                 db.commit()
                 make_celery(self.stand.valkey.url, socket_timeout=5.0).send_task(TaskName.PETITIONS)
-                return db.execute("SELECT count(*) FROM signatures WHERE (state = 'counted') <> in_log").fetchone() == (
-                    0,
-                )
+                newest = "SELECT in_log FROM signatures WHERE state = 'counted' ORDER BY counted_at DESC LIMIT 1"
+                return db.execute(newest).fetchone() == (True,)
 
         until("the log", is_written)
 
