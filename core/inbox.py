@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections.abc import Mapping
 from typing import Any, cast
 from uuid import UUID
@@ -156,17 +157,24 @@ def insert_row(values: tuple[UUID, str, int | None, UUID, bytes]) -> bool:
 _here = threading.local()
 
 
+class _Line:
+    """A connection of one thread's own, closed when the thread has ended. Made as the pool makes its own, in autocommit."""
+
+    def __init__(self) -> None:
+        self.engine = db.engine
+        taken = self.engine.raw_connection()
+        taken.detach()
+        self.connection = cast("psycopg.Connection[Any]", taken.dbapi_connection)
+        weakref.finalize(self, self.connection.close)
+
+
 def _line() -> tuple[psycopg.Connection[Any], bool]:
-    """This thread's own connection, and whether it was there before. Made as the pool makes its own, in autocommit."""
-    engine, taken = getattr(_here, "line", (None, None))
-    if taken is not None and engine is db.engine and not taken.dbapi_connection.closed:
-        return taken.dbapi_connection, True
-    if taken is not None:
-        taken.dbapi_connection.close()
-    taken = db.engine.raw_connection()
-    taken.detach()
-    _here.line = db.engine, taken
-    return cast("psycopg.Connection[Any]", taken.dbapi_connection), False
+    """This thread's own connection, and whether it was there before."""
+    line: _Line | None = getattr(_here, "line", None)
+    if line and line.engine is db.engine and not line.connection.closed:
+        return line.connection, True
+    _here.line = _Line()
+    return _here.line.connection, False
 
 
 def add_event(kind: str, petition_id: int | None, payload: Mapping[str, Any], event_id: UUID) -> bool:

@@ -21,8 +21,8 @@ ROLES = "zbor_web, zbor_console, zbor_worker"
 VOLUMES = """
     SELECT 'ZB-' || upper(substr(b.id::text, 1, 4)) || '-' || upper(substr(b.id::text, 5, 4)) AS code,
            v.number, (SELECT count(*) FROM volumes w WHERE w.bundle_id = b.id AND w.number > 0)::integer AS volumes,
-           v.file_hash, v.first, v.last, v.pages, b.petition_id, p.slug, a.name_en AS ministry, a.name_native AS ministry_native,
-           a.languages AS ministry_languages, a.country_code, b.level, b.signatures, b.cutoff_at, b.ready_at,
+           v.file_hash, v.first, v.last, v.pages, p.slug, a.name_en AS ministry, a.name_native AS ministry_native,
+           a.languages AS ministry_languages, b.level, b.signatures, b.cutoff_at, b.ready_at,
            h.size AS head_size, h.root AS head_root, h.signed_at AS head_signed_at,
            b.state = 'replaced' AS replaced,
            (SELECT count(*) FROM corrections c WHERE c.bundle_id = b.id)::integer AS struck

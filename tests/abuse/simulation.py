@@ -27,6 +27,7 @@ from core.config import Role, read_config
 from core.demo.browser import Browser, Form, Page
 from core.demo.embedded import StandError
 from core.demo.stand import Ports, Stand
+from core.extensions import db
 from petitions import signals
 from tests.abuse.profiles import Visitor
 from wsgi import create_app
@@ -114,6 +115,8 @@ class Simulation:
                 if time.monotonic() > deadline:
                     raise StandError("The workers did not come to an end.")
                 time.sleep(0.5)
+        with app.app_context():
+            db.engine.dispose()
         return self._result(crowd, time.monotonic() - started)
 
     # --- Signing --------------------------------------------------------------------------------------------------------

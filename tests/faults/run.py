@@ -248,11 +248,13 @@ class Run:
 
     def wait_for_bundles(self) -> None:
         """Until none is under way. A bundle is built from what its log has, and a log waits a day for company: that day is over."""
-        with self.stand.postgres.connect("postgres") as db:
-            db.execute("UPDATE logs SET waiting_since = now() - interval '25 hours'")
-        self.wait_for(
-            lambda: not self.value("SELECT count(*) FROM bundles WHERE state IN ('requested', 'approved', 'building')")
-        )
+
+        def is_over() -> bool:
+            with self.stand.postgres.connect("postgres") as db:
+                db.execute("UPDATE logs SET waiting_since = now() - interval '25 hours'")
+            return not self.value("SELECT count(*) FROM bundles WHERE state IN ('requested', 'approved', 'building')")
+
+        self.wait_for(is_over)
 
     # --- Breaking -------------------------------------------------------------------------------------------------------
 
