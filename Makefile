@@ -32,6 +32,7 @@ bench: setup ## measure; each benchmark says what it measures and what that is c
 	@.uv/bin/uv sync --quiet --frozen --no-progress --python python3 --group benchmarks
 	@$(PYTHON) -m benchmarks.intake
 	@$(PYTHON) -m benchmarks.register
+	@$(PYTHON) -m benchmarks.bundle
 
 lint: setup ## format, style, types, import contracts
 	@$(PYTHON) -m ruff format --check --quiet .

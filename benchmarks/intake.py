@@ -214,13 +214,13 @@ class Intake:
 
 
 def cpu_seconds(session: int) -> float:
-    """What all processes of a session have worked; beside other work it says more than the clock."""
+    """What all processes of a session have worked, with those they started that have ended; beside other work it says more than the clock."""
     ticks = 0
     for path in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):  # It may have ended meanwhile.
             fields = path.read_text().rpartition(")")[2].split()
             if int(fields[3]) == session:
-                ticks += int(fields[11]) + int(fields[12])
+                ticks += sum(int(one) for one in fields[11:15])
     return ticks / os.sysconf("SC_CLK_TCK")
 
 

@@ -30,7 +30,7 @@ CSP = "; ".join(
 CONSOLE_CSP = f"{CSP}; script-src 'self'; connect-src 'self'"
 """Passkeys work by script alone, and lists move less with htmx."""
 FORM_CSP = f"{CSP}; script-src 'self'; worker-src 'self'; connect-src 'self'"
-"""Of the one public page with a script, which works for a proof that a browser sent the form. All others run none."""
+"""Of the form, whose script works for a proof that a browser sent it. Of the other public pages only the check of a file runs one."""
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     # Not `no-referrer`: under it browsers send `Origin: null` with our own forms, and we check the origin.

@@ -5,12 +5,10 @@ from __future__ import annotations
 import argparse
 import email
 import email.policy
-import hashlib
 import random
 import re
 import secrets
 import signal
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -20,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urljoin
-from zipfile import ZipFile
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -29,11 +26,11 @@ from rich.table import Table
 from core.demo.browser import Browser
 from core.demo.embedded import StandError
 from core.demo.flood import flood, verify_receipt
+from core.demo.handover import COUNTRIES, STEPS, compare, counted, have_log_written, take_bundle, verify
 from core.demo.history import SAMPLE, add_petitions, open_petitions, tell_past
-from core.demo.register import read_bundle
 from core.demo.signers import Signer, make_signers
-from core.demo.staff import Robot, links
-from core.demo.stand import ROOT, Ports, Stand
+from core.demo.staff import links
+from core.demo.stand import Ports, Stand
 from core.demo.street import hold_pickets
 
 SIGNERS = 500
@@ -41,8 +38,6 @@ VISITORS_AT_ONCE = 8
 PATIENCE = 180.0
 GONE_BUTTON, GONE_CODE = 400, 422
 """How the button and the code of a mail are answered when there is nothing left to confirm."""
-COUNTRIES = {"PL": "Poland", "LT": "Lithuania"}
-"""Whose bundles are built."""
 
 out = Console()
 Item = TypeVar("Item")
@@ -124,7 +119,6 @@ class Demonstration:
     def __init__(self, stand: Stand, total: int = SIGNERS) -> None:
         self.stand = stand
         self.site = f"http://localhost:{stand.ports.public}"
-        self.console = f"http://localhost:{stand.ports.console}"
         self.signers = make_signers(total, secrets.token_hex(3), random.Random(2021), open_petitions(stand))
         self.known_mails = {path.name for path in stand.mails.glob("*.eml")}
         self.is_first_run = not self.known_mails
@@ -140,11 +134,8 @@ class Demonstration:
             self._sign()
             mails = self._wait_for_mails()
             self._confirm(mails)
-            self._have_log_written()
-            counted = {country: self._counted(country) for country in COUNTRIES}
+            have_log_written(self.stand)
             bundles = {country: self._bundle(country) for country in COUNTRIES}
-        for country, path in bundles.items():
-            self._compare(country, path, counted[country])
         with out.status("a receipt, and the log it is from"):
             verified = verify_receipt(self.stand, SAMPLE, self._mine_of_somebody(mails))
         tell_past(self.stand)
@@ -253,131 +244,17 @@ class Demonstration:
         browser.close()
         return answer.status
 
-    def _have_log_written(self) -> None:
-        """Have the log take what waits for others: who counts in this run was counted minutes ago, and it waits for a day."""
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            with self.stand.postgres.connect("worker") as connection:
-                connection.execute(
-                    "UPDATE logs SET waiting_since = now() - interval '25 hours' WHERE waiting_since IS NOT NULL"
-                )
-                connection.commit()
-                waits = connection.execute(
-                    "SELECT count(*) FROM signatures WHERE (state = 'counted') <> in_log"
-                ).fetchone()
-            if waits == (0,):
-                return
-            if time.monotonic() > deadline:
-                raise StandError("The log was not written; see var/logs/heavy.log.")
-            time.sleep(0.5)
-
-    def _counted(self, country: str) -> int:
-        with self.stand.postgres.connect("worker") as connection:
-            row = connection.execute(
-                "SELECT coalesce(sum(total), 0) FROM tallies t JOIN addressees a ON a.id = t.addressee_id"
-                " JOIN petitions p ON p.id = t.petition_id WHERE a.country_code = %s AND t.state = 'counted' AND p.slug = %s",
-                (country, SAMPLE),
-            ).fetchone()
-        return int(str(row[0])) if row else 0
-
     def _bundle(self, country: str) -> Path:
-        steps = self.progress.add_task(f"the bundle for {COUNTRIES[country]}", total=5)
-        coordinator, second = Robot(self.stand, "coordinator"), Robot(self.stand, "reviewer")
-        browser = coordinator.browser
-        coordinator.log_in()
-        self.progress.advance(steps)
-        with self.stand.postgres.connect("worker") as connection:
-            numbers = connection.execute(
-                "SELECT p.id, a.id FROM petitions p, addressees a WHERE p.slug = %s AND a.country_code = %s AND a.petition_id IS NULL",
-                (SAMPLE, country),
-            ).fetchone()
-        petition, addressee = numbers or (0, 0)
-        page = browser.get(f"{self.console}/petitions/{petition}")
-        way = f"/petitions/{petition}/addressees/{addressee}/bundles"
-        if f'href="{way}"' not in page.text:
-            raise StandError(f"The console offers no bundle for {COUNTRIES[country]}.")
-        page = browser.get(urljoin(page.url, way))
-        page = browser.submit(page, page.forms("/bundles")[0], {"level": "names"})
-        self.progress.advance(steps)
-        self._agree(second, page.text)
-        self.progress.advance(steps)
-        deadline = time.monotonic() + PATIENCE
-        while not page.forms("/downloads"):
-            if time.monotonic() > deadline or "badge-failed" in page.text:
-                raise StandError("The bundle was not built; see var/logs/heavy.log.")
-            time.sleep(0.5)
-            page = browser.get(page.url)
-        self.progress.advance(steps)
-        page = browser.submit(page, page.forms("/downloads")[0])
-        while page.headers.get("Content-Type") != "application/zip":
-            if time.monotonic() > deadline:
-                raise StandError("The bundle was not handed out; see var/logs/worker.log.")
-            time.sleep(0.5)
-            page = browser.get(page.url)
-        self.progress.advance(steps)
-        name = re.search(r'filename="([^"]+)"', page.headers["Content-Disposition"])
-        path = self.stand.folder / "demo" / (name[1] if name else "bundle.zip")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(page.body)
-        browser.close()
-        return path
-
-    def _agree(self, second: Robot, bundle_page: str) -> None:
-        """The second person finds the request among what waits, and approves it."""
-        path = re.search(r'href="(/approvals/[0-9a-f-]+)"', bundle_page)
-        page = second.log_in()
-        if path is None or "/approvals?state=pending" not in page.text:
-            raise StandError("The request for the bundle does not wait for the second person.")
-        page = second.browser.get(urljoin(self.console, path[1]))
-        page = second.browser.submit(page, page.forms("/approvals/")[0], {"decision": "approve"})
-        if page.status != 200:
-            raise StandError("The second person could not agree to the bundle.")
-        second.browser.close()
-
-    def _compare(self, country: str, path: Path, counted: int) -> None:
-        """The register against the count of the database and the people of this run; and what anybody can check with our program."""
-        rows = read_bundle(path)
-        if len(rows) != counted:
-            raise StandError(f"The register has {len(rows)} lines where {counted} signatures of {country} are counted.")
-        self._verify(path)
-        # Who wished only to be counted is a line without a city; what it says is in the ministry's language.
-        in_register = Counter((row.name, row.city) for row in rows if row.city)
-        further = sum(not row.city for row in rows)
-        if len({row.name for row in rows if not row.city}) > 1:
-            raise StandError("The register names people who wished only to be counted.")
-        of_country = [
+        """The verified archive of a country, which holds exactly those who count."""
+        steps = self.progress.add_task(f"the bundle for {COUNTRIES[country]}", total=STEPS)
+        number = counted(self.stand, SAMPLE, country)
+        path = take_bundle(self.stand, SAMPLE, country, lambda: self.progress.advance(steps))
+        signed = [
             one for one in self.signers if one.kind == "honest" and one.country == country and one.petition == SAMPLE
         ]
-        of_this_run = Counter((one.name, one.city) for one in of_country if one.visibility != "counted")
-        unnamed = len(of_country) - of_this_run.total()
-        missing = of_this_run - in_register
-        if missing or further < unnamed:
-            raise StandError(
-                f"{missing.total()} names of people who signed in {COUNTRIES[country]}, and {max(0, unnamed - further)} lines of those"
-                " who are only counted, are not in the register."
-            )
-        if self.is_first_run and (in_register, further) != (of_this_run, unnamed):
-            raise StandError("The register holds people who did not sign in this run, or do not want to be named.")
-
-    def _verify(self, path: Path) -> None:
-        """Check a bundle with the program that the site gives away, beside the log that it publishes; and on the site itself."""
-        root_key = self.stand.environment("public")["ZBOR_ROOT_PUBLIC_KEY"]
-        log = f"{self.site}/petitions/{SAMPLE}/log"
-        program = str(ROOT / "static" / "zbor-verify.py")
-        done = subprocess.run(  # Our own interpreter and our own program.
-            [sys.executable, "-I", program, "bundle", str(path), "--log", log, "--root-key", root_key],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        if done.returncode:
-            raise StandError(f"{path.name} does not verify: {(done.stdout + done.stderr).strip().splitlines()[-1]}")
-        browser = Browser()
-        with ZipFile(path) as archive:
-            name = next(one for one in archive.namelist() if one.endswith("001-register.pdf"))
-            file_hash = hashlib.sha256(archive.read(name)).hexdigest()
-        answer = browser.get(f"{self.site}/verify?code={file_hash}")
-        browser.close()
-        if answer.status != 200:
-            raise StandError("The site does not know a volume that it handed out.")
+        compare(path, country, number, signed, nobody_else=self.is_first_run)
+        verify(self.stand, SAMPLE, path)
+        return path
 
     def _report(self, bundles: Mapping[str, Path]) -> None:
         with self.stand.postgres.connect("worker") as connection:
@@ -393,7 +270,8 @@ class Demonstration:
         out.print(table)
         out.print(self.stand.flask("worker", "fsck"), highlight=False, soft_wrap=True)
         out.print(
-            f"Each register holds exactly the counted signatures of its country: {self._counted('PL')} and {self._counted('LT')}",
+            "Each register holds exactly the counted signatures of its country: "
+            + " and ".join(str(counted(self.stand, SAMPLE, country)) for country in COUNTRIES),
             highlight=False,
         )
         for path in bundles.values():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import date
+from typing import Any
 from uuid import UUID
 
 from flask import Response, make_response, redirect, render_template, request, stream_with_context, url_for
@@ -140,21 +143,21 @@ def resume(bundle_id: UUID) -> ResponseReturnValue:
 @needs(Action.TAKE_BUNDLE)
 def hand_over(bundle_id: UUID) -> ResponseReturnValue:
     """Note when the ministry got it."""
-    form = DayForm()
-    if not form.validate() or form.day.data is None:
-        return _bundle(bundle_id, form), 422
-    services.mark_handed_over(current_user, bundle_id, form.day.data)
-    return redirect(url_for(".bundle", bundle_id=bundle_id), 303)
+    return _note_day(bundle_id, services.mark_handed_over)
 
 
 @bp.post("/bundles/<uuid:bundle_id>/told")
 @needs(Action.TAKE_BUNDLE)
 def told(bundle_id: UUID) -> ResponseReturnValue:
     """Note when the ministry was told what to strike out."""
+    return _note_day(bundle_id, services.mark_told)
+
+
+def _note_day(bundle_id: UUID, note: Callable[[Any, UUID, date], None]) -> ResponseReturnValue:
     form = DayForm()
     if not form.validate() or form.day.data is None:
         return _bundle(bundle_id, form), 422
-    services.mark_told(current_user, bundle_id, form.day.data)
+    note(current_user, bundle_id, form.day.data)
     return redirect(url_for(".bundle", bundle_id=bundle_id), 303)
 
 
