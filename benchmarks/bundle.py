@@ -21,10 +21,10 @@ from rich.table import Table
 
 from benchmarks.intake import cpu_seconds
 from benchmarks.register import measure
-from core.demo.counted import store_counted
 from core.demo.embedded import StandError
 from core.demo.stand import ROOT, Ports, Stand
 from core.queues import TaskName, make_celery
+from tests.counted import store_counted
 
 PETITION = "no-recognition"
 FOLDER = ROOT / "var" / "benchmark"
